@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What Swift's Glibc module lacks: headers it leaves out, and macros it can't import. */
+#ifndef SLUICE_CSYSTEM_H
+#define SLUICE_CSYSTEM_H
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+/* The enumeration __socket_type, as the int that socket(2) takes. */
+static inline int csystem_stream(void) { return SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC; }
+
+static inline int csystem_stream_type(void) { return SOCK_STREAM; }
+
+/* FIONREAD's number is a macro with a cast. */
+static inline int csystem_unread(int descriptor, int *count) {
+    return ioctl(descriptor, FIONREAD, count);
+}
+
+/* Declared by the headers only for GNU programs. */
+int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int flags);
+
+/* The same holds for these numbers: POLLRDHUP, EAI_NODATA, EAI_ADDRFAMILY. */
+static const short csystem_poll_peer_closed = 0x2000;
+static const int csystem_name_has_no_data = -5;
+static const int csystem_name_has_no_such_family = -9;
+
+/* accept(2)'s flags are members of an enumeration. */
+static inline int csystem_accept(int descriptor, struct sockaddr *address, socklen_t *length) {
+    return accept4(descriptor, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+/* MSG_* are members of an enumeration. */
+static inline ssize_t csystem_send(int descriptor, const void *bytes, size_t count) {
+    return send(descriptor, bytes, count, MSG_NOSIGNAL);
+}
+
+static inline ssize_t csystem_send_vector(int descriptor, struct iovec *vector, size_t count) {
+    struct msghdr message = {.msg_iov = vector, .msg_iovlen = count};
+    return sendmsg(descriptor, &message, MSG_NOSIGNAL);
+}
+
+static inline int csystem_pair(int descriptors[2]) {
+    return socketpair(AF_UNIX, csystem_stream(), 0, descriptors);
+}
+
+/* clock_gettime(2) cannot fail for CLOCK_MONOTONIC; 2^64 ns are 584 years. */
+static inline uint64_t csystem_monotonic_nanoseconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* Arms a timer descriptor for an instant of CLOCK_MONOTONIC. */
+static inline int csystem_arm_timer(int descriptor, uint64_t nanoseconds) {
+    struct itimerspec when = {
+        .it_value = {.tv_sec = (time_t)(nanoseconds / 1000000000u),
+                     .tv_nsec = (long)(nanoseconds % 1000000000u)}};
+    return timerfd_settime(descriptor, TFD_TIMER_ABSTIME, &when, 0);
+}
+
+#endif

@@ -1,0 +1,43 @@
+# Every target sets up what it needs: on a bare Debian or Ubuntu it takes no more than Swift.
+# `make` alone lists the targets.
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test check sanitize bench docs api format clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /|/' \
+	    | while IFS='|' read -r name what; do printf 'make %-9s %s\n' "$$name" "$$what"; done
+
+build: ## build the library and the command for debugging
+	@Scripts/setup.sh dev
+	swift build
+
+demo: ## echo server and load: 10,000 connections, progress, a report
+	@Scripts/demo.sh
+
+test: ## every test
+	@Scripts/setup.sh interop
+	@Scripts/test.sh
+
+check: ## format, warnings, refusals, symbols, API, documentation, examples
+	@Scripts/check.sh
+
+sanitize: ## every test under AddressSanitizer, then under ThreadSanitizer
+	@Scripts/setup.sh interop
+	SWIFT_BACKTRACE=enable=no Scripts/test.sh --sanitize=address --scratch-path .build-asan
+	SWIFT_BACKTRACE=enable=no Scripts/test.sh --sanitize=thread --scratch-path .build-tsan
+
+bench: ## Sluice beside its peers; writes Benchmarks/RESULTS.md
+	@Scripts/bench.sh
+
+docs: ## the documentation, under .build/docs
+	@Scripts/check-docs.sh
+
+api: ## rewrite the committed list of public declarations, API/Sluice.txt
+	@Scripts/api.sh
+
+format: ## rewrite the Swift files in the project's format
+	@Scripts/format.sh
+
+clean: ## remove everything that was built
+	rm -rf .build .build-* Benchmarks/.build* Examples/.build*

@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# Installs the system packages that a job needs, and nothing where they are there already.
+#
+#     Scripts/setup.sh [dev|interop|bench]
+#
+# dev (the default) builds and checks, interop also talks to other programs, bench also measures.
+# Exit status 69: something is missing, and it can't be installed from here.
+set -euo pipefail
+
+tcl_has() {
+    echo "exit [catch {package require $1}]" | tclsh >/dev/null 2>&1
+}
+
+# Each line: the Debian package, then the command that fails where it is missing.
+needs_of_dev() {
+    cat <<'NEEDS'
+make command -v make
+binutils command -v readelf
+pkg-config command -v pkg-config
+libevent-dev pkg-config --exists libevent_core
+NEEDS
+}
+
+needs_of_interop() {
+    needs_of_dev
+    cat <<'NEEDS'
+tcl command -v tclsh
+tcllib tcl_has transfer::connect
+tcl-tls tcl_has tls
+python3 command -v python3
+socat command -v socat
+strace command -v strace
+NEEDS
+}
+
+job=${1:-dev}
+case $job in
+dev | bench) needs=$(needs_of_dev) ;;
+interop) needs=$(needs_of_interop) ;;
+*)
+    echo "usage: Scripts/setup.sh [dev|interop|bench]" >&2
+    exit 64
+    ;;
+esac
+
+missing=()
+find_missing() {
+    local package probe
+    missing=()
+    while read -r package probe; do
+        $probe >/dev/null 2>&1 </dev/null || missing+=("$package")
+    done <<<"$needs"
+}
+
+retrying() {
+    local attempt
+    for attempt in 1 2 3; do
+        "$@" && return 0
+        echo "setup: attempt $attempt of 3 failed: $*" >&2
+        sleep "$attempt"
+    done
+    return 1
+}
+
+find_missing
+if [[ ${#missing[@]} -eq 0 ]]; then
+    exit 0
+fi
+
+if ! command -v apt-get >/dev/null || [[ $EUID -ne 0 ]]; then
+    echo "setup: please install these packages, then try again: ${missing[*]}" >&2
+    if command -v apt-get >/dev/null; then
+        echo "setup: as root: apt-get install ${missing[*]}" >&2
+    fi
+    exit 69
+fi
+
+echo "setup: installing ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+if ! retrying apt-get update -qq </dev/null >&2 \
+    || ! retrying apt-get install -y -qq --no-install-recommends "${missing[@]}" </dev/null >&2; then
+    echo "setup: apt-get could not install: ${missing[*]}" >&2
+    exit 69
+fi
+
+find_missing
+if [[ ${#missing[@]} -ne 0 ]]; then
+    echo "setup: installed, but still not usable: ${missing[*]}" >&2
+    exit 69
+fi

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Ending a channel: whole, one direction, or at once.
+// What was written before a close still goes out, in the background and within a limit.
+
+extension Channel {
+    /// Closes: no handler is called any more but ``onClose(_:)``, and what was written still goes out.
+    ///
+    /// Never waits. What has not gone out within ``ChannelOptions/lingerLimit`` is dropped and the connection
+    /// is reset. Closing again does nothing.
+    public func close() {
+        close(because: .local)
+    }
+
+    /// Cuts the connection: what was not sent is dropped, and the peer sees a reset.
+    public func abort() {
+        perform(state.cutOff())
+    }
+
+    /// Sends what was written, then ends the writing side: the peer meets the end of its input.
+    ///
+    /// Writing is refused from now on. When both directions are closed the channel is.
+    ///
+    /// - Throws: ``SocketError`` with operation `.shutDown`: `.shutDown` when this side does not write any more,
+    ///   `.badDescriptor` on a closed channel.
+    public func closeWriting() throws(SocketError) {
+        if reactorOrNil?.turnOutput.owner === self { flushTurn() }
+        guard state.phase == .open || state.phase == .connecting else {
+            throw SocketError(.shutDown, .badDescriptor, at: peerAddress)
+        }
+        guard let step = state.closeWriting(queued: output != nil) else {
+            throw SocketError(.shutDown, .shutDown, at: peerAddress)
+        }
+        rare?.writable = nil
+        perform(step)
+        arrange()
+    }
+
+    /// Ends the reading side: what was not consumed is dropped, and nothing more is read.
+    ///
+    /// When both directions are closed the channel is.
+    ///
+    /// - Throws: ``SocketError`` with operation `.shutDown`: `.shutDown` when this side does not read any more,
+    ///   `.badDescriptor` on a closed channel.
+    public func closeReading() throws(SocketError) {
+        guard state.phase == .open else {
+            throw SocketError(.shutDown, .badDescriptor, at: peerAddress)
+        }
+        guard let step = state.closeReading() else {
+            throw SocketError(.shutDown, .shutDown, at: peerAddress)
+        }
+        reader = .none
+        perform(step)
+        arrange()
+    }
+
+    func close(because reason: EndReason) {
+        if reactorOrNil?.turnOutput.owner === self { flushTurn() }
+        let wasOpen = state.phase == .open || state.phase == .connecting
+        perform(state.close(queued: output != nil, unread: output == nil && hasUnread, because: reason))
+        if wasOpen { dropHandlers() }
+        arrange()
+    }
+
+    /// Does what the state has decided.
+    func perform(_ step: ChannelState.Step) {
+        switch step {
+        case .nothing: break
+        case .drain: startLinger()
+        case .shutWriting: try? socket?.shutDown(.writing)  // Fails only where the peer is gone.
+        case .shutReading:
+            input = InputQueue()
+            try? socket?.shutDown(.reading)  // Fails only where the peer is gone.
+        case .discard:
+            try? socket?.shutDown(.writing)  // Fails only where the peer is gone.
+            startLinger()
+        case .release: release()
+        case .cutOff:
+            // Where the option is refused the close is an ordinary one.
+            try? socket?.set(.linger, to: .on(.zero))
+            release()
+        }
+    }
+
+    private func startLinger() {
+        guard let reactor = reactorOrNil else { return }
+        setDeadline(reactor.now + shared.values.lingerLimit.nanoseconds)
+    }
+
+    /// The descriptor goes: first its event, then itself.
+    private func release() {
+        dropHandlers()
+        event = nil
+        socket = nil
+        output = nil
+        input = InputQueue()
+        found = []
+        guard let reactor = reactorOrNil else { return }
+        if reactor.turnOutput.owner === self { reactor.turnOutput.clear() }
+        reactor.deadlines.remove(deadline)
+        deadline = .none
+        reactor.forget(self)
+        if rare?.closed != nil { reactor.enqueue(.closedChannel(self)) }
+    }
+}
+
+extension Reactor {
+    /// Takes a closed channel off the list; the last one takes its place.
+    fileprivate func forget(_ channel: Channel) {
+        let index = channel.index
+        guard index >= 0, index < channels.count, channels[index] === channel else { return }
+        channels.swapAt(index, channels.count - 1)
+        channels[index].index = index
+        channels.removeLast()
+        channel.index = -1
+        let owner = channel.owner
+        channel.owner = nil
+        owner?.channelClosed()
+    }
+}

@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a channel waits for, and what it does when that comes: the handlers' rules stand here.
+// The event is changed only when what is wanted changes; while somebody reads it stays armed.
+
+internal import CLibevent
+
+// MARK: - Handlers
+
+extension Channel {
+    /// Calls `handler` when there is something to read: bytes, the end of the input or an error.
+    ///
+    /// As Tcl's `fileevent`: level-triggered, so a handler that does not read, or does not react to the end of
+    /// the input, is called again. Replaces ``onBytes(_:)``; `nil` takes the handler away. A handler that
+    /// throws is taken away and its error goes to ``Reactor/onError``.
+    public func onReadable(_ handler: ((Channel) throws -> Void)?) {
+        guard state.phase == .open || state.phase == .connecting else { return }
+        reader = handler.map(Reader.readable) ?? .none
+        flags.remove(.writableIsNewer)
+        if handler != nil, hasReadableInput { enqueue(.readable) }
+        arrange()
+    }
+
+    /// Calls `handler` with the bytes as they come, in the reactor's own memory: they are valid until it returns.
+    ///
+    /// Reading pauses while the output is above the high mark. At the end of the input ``onInputEnd(_:)`` is
+    /// called or, without it, the channel is closed. Replaces ``onReadable(_:)``; `nil` takes the handler
+    /// away. What a handler throws goes to ``Reactor/onError`` and closes the channel.
+    public func onBytes(_ handler: ((Channel, RawSpan) throws -> Void)?) {
+        guard state.phase == .open || state.phase == .connecting else { return }
+        reader = handler.map(Reader.bytes) ?? .none
+        flags.remove([.needsMore, .writableIsNewer])
+        if handler != nil, hasReadableInput { enqueue(.readable) }
+        arrange()
+    }
+
+    /// Calls `handler` once, when the bytes of ``onBytes(_:)`` have come to their end.
+    ///
+    /// The channel then stays open for writing until it is closed.
+    public func onInputEnd(_ handler: ((Channel) throws -> Void)?) {
+        if state.phase == .open || state.phase == .connecting { parts.inputEnd = handler }
+    }
+
+    /// Calls `handler` when a byte can be written and nothing is queued, or an error waits.
+    ///
+    /// As Tcl's `fileevent`: level-triggered, so it is called again and again on an idle channel; `nil` takes
+    /// it away. A handler that throws is taken away and its error goes to ``Reactor/onError``.
+    public func onWritable(_ handler: ((Channel) throws -> Void)?) {
+        guard state.phase == .open || state.phase == .connecting else { return }
+        if handler == nil && rare == nil { return }
+        parts.writable = handler
+        flags.insert(.writableIsNewer)
+        arrange()
+    }
+
+    /// Calls `handler` each time the output queue has been above the high mark and is down to the low one.
+    public func onDrained(_ handler: ((Channel) throws -> Void)?) {
+        if state.phase == .open || state.phase == .connecting { parts.drained = handler }
+    }
+
+    /// Calls `handler` once, when the peer has closed its writing side or is gone: also when nothing is read.
+    public func onPeerClosed(_ handler: ((Channel) throws -> Void)?) {
+        if state.phase == .open || state.phase == .connecting { parts.peerClosed = handler }
+    }
+
+    /// Calls `handler` once, as the last event of the channel, when its descriptor is closed.
+    public func onClose(_ handler: ((Channel, EndReason) -> Void)?) {
+        if state.phase != .closed { parts.closed = handler }
+    }
+
+    /// Which handlers are installed: `readable` for both ways to read, `writable`, `peerClosed`.
+    public var handled: Interest {
+        var result = Interest()
+        if case .none = reader {} else { result.insert(.readable) }
+        if rare?.writable != nil { result.insert(.writable) }
+        if rare?.peerClosed != nil { result.insert(.peerClosed) }
+        return result
+    }
+
+    /// Stops reading until ``resumeReading()``; the peer is held back once the kernel's buffers are full.
+    public func pauseReading() {
+        flags.insert(.pausedByProgram)
+        arrange()
+    }
+
+    /// Reads again after ``pauseReading()``.
+    public func resumeReading() {
+        flags.remove(.pausedByProgram)
+        if hasReadableInput { enqueue(.readable) }
+        arrange()
+    }
+}
+
+// MARK: - What to wait for
+
+extension Channel {
+    private static let edge = Int16(EV_ET | EV_CLOSED | EV_WRITE)
+
+    /// Has the kernel watch for what the channel needs now.
+    func arrange() {
+        guard state.phase != .closed, reactorOrNil != nil else { return }
+        let wanted = wantedFlags
+        if wanted == event?.flags { return }
+        // While somebody may read again soon the read event stays armed; it is put down when it comes in vain.
+        do {
+            try event?.wait(for: wanted)
+        } catch {
+            // The kernel watches no more: without events the channel can only end.
+            perform(state.cutOff(because: .failed(error)))
+        }
+    }
+
+    private var wantedFlags: Int16 {
+        switch state.phase {
+        case .connecting, .draining: return Int16(EV_WRITE)
+        case .discarding: return Int16(EV_READ)
+        case .closed: return 0
+        case .open: break
+        }
+        let writes = output != nil || (rare?.writable != nil && state.output != .shut)
+        if wantsInput { return Int16(EV_READ | EV_CLOSED | (writes ? EV_WRITE : 0)) }
+        if output == nil, writes { return Int16(EV_WRITE | (state.peerClosed ? 0 : EV_CLOSED)) }
+        // Nobody reads. Level-triggered, the peer's end would be reported over and over; and libevent passes
+        // on an error only to who waits for reading or writing.
+        return Self.edge
+    }
+
+    private var wantsInput: Bool {
+        if !flags.isDisjoint(with: [.pausedByOutput, .pausedByProgram]) { return false }
+        return switch reader {
+        case .none: false
+        case .readable: state.input != .shut
+        case .bytes: state.input == .open
+        }
+    }
+
+    /// Whether what was read before counts as readable.
+    var hasReadableInput: Bool { !input.isEmpty && !flags.contains(.needsMore) }
+
+    /// Gives the channel a turn of its own, for what the kernel will not report again.
+    func enqueue(_ what: Interest) {
+        guard let reactorOrNil else { return }
+        found.formUnion(what)
+        if flags.contains(.isEnqueued) { return }
+        flags.insert(.isEnqueued)
+        reactorOrNil.enqueue(.channel(self))
+    }
+}
+
+private func channelIsReady(_: CInt, _ flags: Int16, _ context: UnsafeMutableRawPointer?) {
+    guard let context else { return }
+    // The context is a channel whose event has not ended, and the event ends with the channel.
+    Unmanaged<Channel>.fromOpaque(context).takeUnretainedValue().enqueue(Interest(flags: flags))
+}
+
+let channelCallback: EventCallback = channelIsReady
+
+// MARK: - What has come
+
+extension Channel {
+    /// The channel's turn: does what was found, by the rules of the handlers.
+    func handleEvents() {
+        let what = found
+        found = []
+        flags.remove(.isEnqueued)
+        switch state.phase {
+        case .open: handleOpen(what)
+        case .connecting: if !what.isEmpty { finishConnecting() }
+        case .draining: flushQueue()
+        case .discarding: discardInput()
+        case .closed: break
+        }
+    }
+
+    @inline(__always)
+    private func handleOpen(_ what: Interest) {
+        if what == .readable, rare == nil {
+            handleReadable()
+            return
+        }
+        if what.contains(.writable), output != nil { flushQueue() }
+        notePeerClose(what)
+        if flags.contains(.writableIsNewer) {
+            if what.contains(.writable) { handleWritable() }
+            if what.contains(.readable) { handleReadable() }
+        } else {
+            if what.contains(.readable) { handleReadable() }
+            if what.contains(.writable) { handleWritable() }
+        }
+    }
+
+    private func handleReadable() {
+        guard state.phase == .open, let reactor = reactorOrNil else { return }
+        guard wantsInput else { return arrange() }
+        switch reader {
+        case .none: break
+        case .bytes(let handler): deliver(to: handler, reactor)
+        case .readable(let handler):
+            let threw = reactor.attempt(for: self) { try handler(self) }
+            if threw, case .readable = reader { reader = .none }
+            if threw { arrange() }
+            if wantsInput, hasReadableInput { enqueue(.readable) }
+        }
+    }
+
+    private func handleWritable() {
+        guard state.phase == .open, output == nil, turnByteCount == 0, let handler = rare?.writable,
+            let reactor = reactorOrNil
+        else { return }
+        if reactor.attempt(for: self, { try handler(self) }) {
+            rare?.writable = nil
+            arrange()
+        }
+    }
+
+    /// Finds out whether the peer has closed, where the event does not say.
+    private func notePeerClose(_ what: Interest) {
+        guard state.phase == .open, let reactor = reactorOrNil else { return }
+        var isClosed = what.contains(.peerClosed)
+        if !isClosed, !wantsInput, what.contains(.writable), let found = socket?.peerClosed {
+            isClosed = found.finished || found.failed
+            if found.failed { takeSocketError() }
+        }
+        guard isClosed, state.sawPeerClose() else { return }
+        if let handler = rare?.peerClosed {
+            rare?.peerClosed = nil
+            _ = reactor.attempt(for: self) { try handler(self) }
+        }
+        arrange()
+    }
+
+    /// The connection failed while nobody read: what the kernel knows of it becomes the channel's error.
+    private func takeSocketError() {
+        // An option that can't be read leaves the reset that was reported.
+        let code = (try? socket?.get(.pendingError)) ?? .connectionReset
+        failed(SocketError(.read, code.rawValue == 0 ? .connectionReset : code, at: peerAddress))
+    }
+
+    private func finishConnecting() {
+        let code: ErrorCode
+        do { code = try socket?.get(.pendingError) ?? .badDescriptor } catch { code = error.code }
+        reactorOrNil?.deadlines.remove(deadline)
+        if code.rawValue == 0 {
+            lastReceived = reactorOrNil?.now ?? lastReceived
+            lastSent = lastReceived
+            perform(state.connected(queued: output != nil))
+            startIdleDeadline()
+            reportConnected(nil)
+            flushQueue()
+            arrange()
+        } else {
+            connectFailed(SocketError(.connect, code, at: peerAddress))
+        }
+    }
+
+    func connectFailed(_ error: SocketError, because reason: EndReason? = nil) {
+        output = nil
+        perform(state.connectFailed(reason ?? .failed(error)))
+        if state.phase == .open { parts.pendingError = error }
+        reportConnected(error)
+        arrange()
+    }
+
+    private func reportConnected(_ error: SocketError?) {
+        guard let handler = rare?.connected else { return }
+        rare?.connected = nil
+        handler(self, error)
+    }
+
+    func reportClosed() {
+        guard let handler = rare?.closed, let reason = state.reason else { return }
+        rare = nil
+        handler(self, reason)
+    }
+}
+
+// MARK: - Deadlines
+
+extension Channel {
+    func startIdleDeadline() {
+        guard let reactor = reactorOrNil, state.phase == .open else { return }
+        reactor.deadlines.remove(deadline)
+        deadline = .none
+        if shared.idle > 0 { setDeadline(max(lastReceived, lastSent) + shared.idle) }
+    }
+
+    func setDeadline(_ nanoseconds: UInt64) {
+        guard let reactor = reactorOrNil else { return }
+        reactor.deadlines.remove(deadline)
+        deadline = reactor.deadlines.insert(.channel(self), at: nanoseconds)
+    }
+
+    func deadlinePassed() {
+        deadline = .none
+        switch state.phase {
+        case .connecting:
+            connectFailed(
+                SocketError(.connect, .timedOut, at: peerAddress), because: .timedOut(.connect))
+        case .open:
+            guard let reactor = reactorOrNil, shared.idle > 0 else { return }
+            let due = max(lastReceived, lastSent) + shared.idle
+            if due > reactor.now { setDeadline(due) } else { close(because: .timedOut(.idle)) }
+        case .draining, .discarding: perform(state.cutOff(because: .timedOut(.linger)))
+        case .closed: break
+        }
+    }
+}

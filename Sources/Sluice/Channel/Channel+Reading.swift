@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Reading: spans of the reactor's own memory, the caller's storage, and messages that come in parts.
+// A reset ends the input like a close does; `endReason` tells them apart.
+
+extension Channel {
+    /// Reads once and lends `body` the bytes, at most `maximum` of them; they are valid until it returns.
+    ///
+    /// Where nothing waits or the input has ended, `body` is not called. A reset counts as the end:
+    /// ``endReason`` then is ``EndReason/reset``.
+    ///
+    /// - Throws: what `body` throws, or ``SocketError`` with operation `.read`: `.badDescriptor` on a closed
+    ///   channel, `.shutDown` after ``closeReading()``, or the error of a write in the background, once.
+    @discardableResult
+    public func read(
+        upTo maximum: Int = .max, _ body: (RawSpan) throws -> Void
+    ) throws -> ReadResult {
+        let reactor = try readingReactor()
+        flags.remove(.needsMore)
+        if maximum <= 0 { return .bytes(0) }
+        if !input.isEmpty { return try readQueued(upTo: maximum, body) }
+        return try reactor.withScratch { buffer in
+            let result = try receive(into: buffer, upTo: min(maximum, buffer.count), reactor)
+            guard case .bytes(let count) = result else { return result }
+            try body(UnsafeRawBufferPointer(rebasing: buffer[..<count]).bytes)
+            return result
+        }
+    }
+
+    /// Reads once into the caller's storage, up to its size.
+    ///
+    /// - Throws: ``SocketError`` with operation `.read`, as ``read(upTo:_:)``.
+    public func read(into storage: inout MutableRawSpan) throws(SocketError) -> ReadResult {
+        let reactor = try readingReactor()
+        flags.remove(.needsMore)
+        return try storage.withUnsafeMutableBytes { bytes throws(SocketError) in
+            if bytes.isEmpty { return .bytes(0) }
+            if input.isEmpty { return try receive(into: bytes, upTo: bytes.count, reactor) }
+            let count = min(bytes.count, input.byteCount)
+            input.withBytes { queued in
+                queued.withUnsafeBytes { bytes.copyMemory(from: .init(rebasing: $0[..<count])) }
+            }
+            input.drop(count)
+            return .bytes(count)
+        }
+    }
+
+    /// Reads once and lends `body` all that waits, with what it left before; it returns how much it consumed.
+    ///
+    /// What it leaves is kept, up to ``ChannelOptions/inputLimit``, and does not count as readable until more
+    /// comes: leave an incomplete message and be called when there is more of it.
+    ///
+    /// - Returns: `.bytes` with what was consumed, which may be 0.
+    /// - Throws: what `body` throws, or ``SocketError`` with operation `.read`, as ``read(upTo:_:)``;
+    ///   `.messageTooLong` when what was left is over the limit, which ends the channel's input.
+    @discardableResult
+    public func parse(_ body: (RawSpan) throws -> Int) throws -> ReadResult {
+        let reactor = try readingReactor()
+        let hadLeft = !input.isEmpty
+        let wasWaiting = flags.contains(.needsMore)
+        flags.remove(.needsMore)
+        return try reactor.withScratch { buffer in
+            var fresh = 0
+            if !hadLeft || wasWaiting || state.input == .open {
+                let result = try receive(into: buffer, upTo: buffer.count, reactor)
+                if case .bytes(let count) = result {
+                    fresh = count
+                } else if !hadLeft || (result == .wouldBlock && wasWaiting) {
+                    if hadLeft { flags.insert(.needsMore) }
+                    return result
+                } else if result == .endOfStream, wasWaiting {
+                    return result
+                }
+            }
+            let bytes = UnsafeRawBufferPointer(rebasing: buffer[..<fresh])
+            let consumed = hadLeft ? try parseQueued(adding: bytes, body) : try parseFresh(bytes, body)
+            if !input.isEmpty { try keepUnderLimit() }
+            return .bytes(consumed)
+        }
+    }
+
+    private func parseFresh(_ bytes: UnsafeRawBufferPointer, _ body: (RawSpan) throws -> Int) throws -> Int {
+        let consumed = try checked(body(bytes.bytes), bytes.count)
+        if consumed < bytes.count {
+            input.append(UnsafeRawBufferPointer(rebasing: bytes[consumed...]))
+            flags.insert(.needsMore)
+        }
+        return consumed
+    }
+
+    private func parseQueued(
+        adding bytes: UnsafeRawBufferPointer, _ body: (RawSpan) throws -> Int
+    ) throws -> Int {
+        input.append(bytes)
+        var queue = input.take()
+        defer { input.putBack(queue) }
+        let consumed = try checked(queue.withBytes(body), queue.byteCount)
+        queue.drop(consumed)
+        if !queue.isEmpty { flags.insert(.needsMore) }
+        return consumed
+    }
+
+    private func checked(_ consumed: Int, _ count: Int) -> Int {
+        precondition((0...count).contains(consumed), "a parser consumes 0 to \(count) bytes")
+        return consumed
+    }
+
+    private func keepUnderLimit() throws(SocketError) {
+        guard input.byteCount > shared.values.inputLimit else { return }
+        input = InputQueue()
+        let error = SocketError(.read, .messageTooLong, at: peerAddress)
+        perform(state.failed(.limit(.input)))
+        output = nil
+        throw error
+    }
+
+    private func readQueued(upTo maximum: Int, _ body: (RawSpan) throws -> Void) throws -> ReadResult {
+        var queue = input.take()
+        let count = min(maximum, queue.byteCount)
+        defer {
+            queue.drop(count)
+            input.putBack(queue)
+        }
+        try queue.withBytes { try body($0.extracting(first: count)) }
+        return .bytes(count)
+    }
+
+    /// The reactor, if this side still reads and no error waits to be told.
+    private func readingReactor() throws(SocketError) -> Reactor {
+        guard let reactorOrNil, state.phase == .open || state.phase == .connecting else {
+            throw SocketError(.read, .badDescriptor, at: peerAddress)
+        }
+        if state.input == .shut { throw SocketError(.read, .shutDown, at: peerAddress) }
+        try throwPendingError()
+        return reactorOrNil
+    }
+
+    func throwPendingError() throws(SocketError) {
+        guard let error = rare?.pendingError else { return }
+        rare?.pendingError = nil
+        throw error
+    }
+
+    /// One read(2), with its outcome noted.
+    @inline(__always)
+    func receive(
+        into buffer: UnsafeMutableRawBufferPointer, upTo size: Int, _ reactor: Reactor
+    ) throws(SocketError) -> ReadResult {
+        if state.phase == .connecting { return .wouldBlock }
+        guard state.input == .open, let start = buffer.baseAddress else { return .endOfStream }
+        do {
+            let result = try socket?.receive(into: start, upTo: size) ?? .endOfStream
+            switch result {
+            case .bytes(let count):
+                counted.bytesReceived &+= UInt64(count)
+                counted.reads &+= 1
+                lastReceived = reactor.now
+            case .endOfStream: perform(state.inputEnded())
+            case .wouldBlock: break
+            }
+            return result
+        } catch {
+            failed(error, isTold: true)
+            return .endOfStream
+        }
+    }
+}
+
+// MARK: - Pushed bytes
+
+extension Channel {
+    /// Reads what waits, up to the limit of a turn, and hands it to the handler of `onBytes`.
+    func deliver(to handler: @escaping (Channel, RawSpan) throws -> Void, _ reactor: Reactor) {
+        if !input.isEmpty {
+            let queue = input.take()
+            let threw = reactor.attempt(for: self) { try queue.withBytes { try handler(self, $0) } }
+            if threw { close() }
+            guard state.phase == .open else { return }
+        }
+        var budget = shared.values.bytesPerTurn
+        while budget > 0 {
+            let count = deliverOnce(to: handler, reactor)
+            budget -= count
+            // A short read has emptied the kernel's buffer; a full one may have left more.
+            if count < Reactor.scratchByteCount { return }
+            reactor.endTurn()
+            guard state.phase == .open, flags.isDisjoint(with: [.pausedByOutput, .pausedByProgram]),
+                case .bytes = reader
+            else { return }
+        }
+    }
+
+    /// - Returns: how many bytes were handed over; 0 when nothing was there, and at the end.
+    @inline(__always)
+    private func deliverOnce(
+        to handler: @escaping (Channel, RawSpan) throws -> Void, _ reactor: Reactor
+    ) -> Int {
+        reactor.withScratch { buffer in
+            // Errors of the read are noted by `receive`, which then reports the end.
+            let result = (try? receive(into: buffer, upTo: buffer.count, reactor)) ?? .endOfStream
+            switch result {
+            case .wouldBlock: return 0
+            case .endOfStream:
+                finishInput(reactor)
+                return 0
+            case .bytes(let count):
+                let bytes = UnsafeRawBufferPointer(rebasing: buffer[..<count]).bytes
+                if reactor.attempt(for: self, { try handler(self, bytes) }) {
+                    close()
+                    return 0
+                }
+                return count
+            }
+        }
+    }
+
+    /// The bytes have come to their end: the program is told or, if it does not care, the channel closes.
+    private func finishInput(_ reactor: Reactor) {
+        guard state.phase == .open else { return }
+        guard state.output != .failed, let handler = rare?.inputEnd else { return close() }
+        rare?.inputEnd = nil
+        if reactor.attempt(for: self, { try handler(self) }) { return close() }
+        arrange()
+    }
+
+    /// Reads and drops what a peer still sends after this side has closed.
+    func discardInput() {
+        guard let reactor = reactorOrNil else { return }
+        reactor.withScratch { buffer in
+            guard let start = buffer.baseAddress else { return }
+            var budget = shared.values.bytesPerTurn
+            while budget > 0, state.phase == .discarding {
+                // Any error ends the channel as the peer's end does: all was sent before.
+                let result = (try? socket?.receive(into: start, upTo: buffer.count)) ?? .endOfStream
+                guard case .bytes(let count) = result else {
+                    if result == .endOfStream { perform(state.inputEnded()) }
+                    return
+                }
+                budget -= count
+                if count < buffer.count { return }
+            }
+        }
+    }
+}

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Writing: what one turn writes leaves in one system call at its end.
+// What the kernel does not take waits in the channel's queue, within its limit.
+
+extension Channel {
+    /// Writes bytes: they leave at the end of the turn, or when the kernel takes them.
+    ///
+    /// Never waits. Bytes are copied where they can't be sent at once.
+    ///
+    /// - Returns: whether the queue is above the high mark.
+    /// - Throws: ``SocketError`` with operation `.write`: `.badDescriptor` on a closed channel, `.shutDown` after
+    ///   ``closeWriting()``, `.noBufferSpace` when the bytes would not fit the queue's limit (nothing of them
+    ///   is taken), `.brokenPipe` after the peer has gone, or the error of a write in the background, once.
+    @discardableResult
+    public func write(_ bytes: RawSpan) throws(SocketError) -> WriteResult {
+        try bytes.withUnsafeBytes { bytes throws(SocketError) in try write(bytes, sharing: nil) }
+    }
+
+    /// Writes an array: large ones are kept until they are sent instead of being copied.
+    ///
+    /// - Throws: ``SocketError``, as ``write(_:)-(RawSpan)``.
+    @discardableResult
+    public func write(_ bytes: [UInt8]) throws(SocketError) -> WriteResult {
+        try bytes.span.bytes.withUnsafeBytes { memory throws(SocketError) in
+            try write(memory, sharing: memory.count > TurnOutput.copyLimit ? bytes : nil)
+        }
+    }
+
+    @inline(__always)
+    private func write(
+        _ bytes: UnsafeRawBufferPointer, sharing array: [UInt8]?
+    ) throws(SocketError) -> WriteResult {
+        let reactor = try writingReactor(for: bytes.count)
+        counted.writes &+= 1
+        if output == nil, state.phase == .open {
+            let owner = reactor.turnOutput.owner
+            if owner == nil || owner === self {
+                if reactor.turnOutput.hasRoom(for: bytes.count) {
+                    reactor.turnOutput.append(bytes, of: self)
+                    return .accepted
+                }
+                sendNow(bytes, sharing: array, reactor)
+                return markResult
+            }
+        }
+        queue(bytes, sharing: array, from: 0)
+        if state.phase == .open, !flags.contains(.isUnflushed), !waitsForKernel {
+            flags.insert(.isUnflushed)
+            reactor.unflushed.append(self)
+        }
+        return markResult
+    }
+
+    /// Sends everything now that the kernel takes, instead of at the end of the turn.
+    ///
+    /// What it does not take goes out in the background.
+    ///
+    /// - Throws: ``SocketError`` with operation `.write`, as ``write(_:)-(RawSpan)``.
+    public func flush() throws(SocketError) {
+        let reactor = try writingReactor(for: 0)
+        if reactor.turnOutput.owner === self { flushTurn() } else { flushQueue() }
+        try throwPendingError()
+    }
+
+    private var markResult: WriteResult {
+        guard let output else { return .accepted }
+        if output.byteCount <= shared.values.highWaterMark { return .accepted }
+        if !output.isAboveMark {
+            output.isAboveMark = true
+            if case .bytes = reader {
+                flags.insert(.pausedByOutput)
+                arrange()
+            }
+        }
+        return .aboveMark
+    }
+
+    /// The reactor, if this side may write `count` bytes more and no error waits to be told.
+    @inline(__always)
+    private func writingReactor(for count: Int) throws(SocketError) -> Reactor {
+        guard let reactor = reactorOrNil, state.phase == .open || state.phase == .connecting,
+            !state.isCloseAsked
+        else { throw SocketError(.write, .badDescriptor, at: peerAddress) }
+        if rare != nil { try throwPendingError() }
+        if state.output != .open {
+            throw SocketError(.write, state.output == .failed ? .brokenPipe : .shutDown, at: peerAddress)
+        }
+        if let output, output.byteCount + count > shared.values.outputLimit {
+            throw SocketError(.write, .noBufferSpace, at: peerAddress)
+        }
+        if count > shared.values.outputLimit {
+            throw SocketError(.write, .noBufferSpace, at: peerAddress)
+        }
+        return reactor
+    }
+
+    /// Whether the kernel was full when it was last asked.
+    private var waitsForKernel: Bool { output?.isRefused ?? false }
+
+    private func queue(_ bytes: UnsafeRawBufferPointer, sharing array: [UInt8]?, from start: Int) {
+        let queue = output ?? OutputQueue()
+        output = queue
+        if let array {
+            queue.append(sharing: array, from: start)
+        } else {
+            queue.append(copying: UnsafeRawBufferPointer(rebasing: bytes[start...]))
+        }
+    }
+
+    /// Sends bytes that are too many to be collected, in one call with those that were.
+    private func sendNow(_ bytes: UnsafeRawBufferPointer, sharing array: [UInt8]?, _ reactor: Reactor) {
+        let collected = reactor.turnOutput.bytes
+        reactor.turnOutput.clear()
+        let sent: Int
+        do {
+            switch try socket?.send(collected, then: bytes) {
+            case .bytes(let count): sent = count
+            case .wouldBlock, nil: sent = 0
+            }
+        } catch {
+            return failed(error)
+        }
+        noteSent(sent, reactor)
+        if sent == collected.count + bytes.count { return }
+        // Nothing overwrites the collected bytes before they are copied here.
+        if sent < collected.count { queue(collected, sharing: nil, from: sent) }
+        queue(bytes, sharing: array, from: max(0, sent - collected.count))
+        output?.isRefused = true
+        arrange()
+    }
+
+    @inline(__always)
+    private func noteSent(_ count: Int, _ reactor: Reactor) {
+        if count == 0 { return }
+        counted.bytesSent &+= UInt64(count)
+        lastSent = reactor.now
+    }
+}
+
+// MARK: - What goes out
+
+extension Channel {
+    /// How much of the turn's collected output is this channel's.
+    var turnByteCount: Int {
+        guard let reactor = reactorOrNil, reactor.turnOutput.owner === self else { return 0 }
+        return reactor.turnOutput.count
+    }
+
+    /// Sends what this channel has written in the turn.
+    @inline(__always)
+    func flushTurn() {
+        guard let reactor = reactorOrNil else { return }
+        let bytes = reactor.turnOutput.bytes
+        reactor.turnOutput.clear()
+        let sent: Int
+        do {
+            switch try socket?.send(bytes) {
+            case .bytes(let count): sent = count
+            case .wouldBlock, nil: sent = 0
+            }
+        } catch {
+            return failed(error)
+        }
+        noteSent(sent, reactor)
+        if sent == bytes.count { return }
+        // Nothing overwrites the collected bytes before they are copied here.
+        queue(bytes, sharing: nil, from: sent)
+        output?.isRefused = true
+        _ = markResult
+        arrange()
+    }
+
+    /// Offers the queue to the kernel, and does what was waiting for its end.
+    func flushQueue() {
+        flags.remove(.isUnflushed)
+        guard let reactor = reactorOrNil, let queue = output,
+            state.phase == .open || state.phase == .draining
+        else { return }
+        var budget = max(shared.values.bytesPerTurn, 1)
+        queue.isRefused = false
+        do {
+            while !queue.isEmpty, budget > 0 {
+                guard case .bytes(let count)? = try socket?.send(queue) else {
+                    queue.isRefused = true
+                    break
+                }
+                noteSent(count, reactor)
+                budget -= count
+            }
+        } catch {
+            return failed(error)
+        }
+        if queue.isEmpty {
+            output = nil
+        } else {
+            queue.isRefused = true
+        }
+        checkMarks(queue)
+        if output == nil { perform(state.drained(unread: hasUnread)) }
+        arrange()
+    }
+
+    /// Lets reading and the program go on when the queue has fallen to the low mark.
+    func checkMarks(_ emptied: OutputQueue? = nil) {
+        guard let queue = emptied ?? output, queue.isAboveMark,
+            queue.byteCount <= shared.values.lowWaterMark
+        else { return }
+        queue.isAboveMark = false
+        if flags.contains(.pausedByOutput) {
+            flags.remove(.pausedByOutput)
+            if hasReadableInput { enqueue(.readable) }
+        }
+        guard state.phase == .open, let handler = rare?.drained, let reactor = reactorOrNil else { return }
+        if reactor.attempt(for: self, { try handler(self) }) { rare?.drained = nil }
+    }
+
+    /// A read or a write failed: what was queued is lost, and the error waits for the next operation.
+    func failed(_ error: SocketError, isTold: Bool = false) {
+        let isReset = error.code == .connectionReset || error.code == .brokenPipe
+        let located = SocketError(error.operation, error.code, at: peerAddress)
+        if let reactor = reactorOrNil, reactor.turnOutput.owner === self { reactor.turnOutput.clear() }
+        output = nil
+        let step = state.failed(isReset ? .reset : .failed(located))
+        if !isTold, state.phase == .open {
+            parts.pendingError = located
+            enqueue(.readable)
+            if rare?.writable != nil { enqueue(.writable) }
+        }
+        perform(step)
+        arrange()
+    }
+
+    /// Whether the kernel holds input that nobody has read.
+    var hasUnread: Bool {
+        guard counted.bytesSent > 0, state.input == .open else { return false }
+        // A count that can't be had is taken for none: the descriptor is then closed at once.
+        return ((try? socket?.unreadByteCount) ?? 0) > 0
+    }
+}

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The one shared class of the library: a socket on a reactor, with its state, queues and handlers.
+// This file holds what a channel is; the extensions hold what it does.
+
+internal import CLibevent
+internal import CSystem
+
+/// A buffered stream over a socket, on a reactor.
+///
+/// Handlers run on the reactor's thread, one at a time. A channel stays open until somebody closes it or,
+/// for channels with ``onBytes(_:)`` or a limit that was met, until it closes itself; the reactor keeps it
+/// alive for as long as it is open.
+public final class Channel {
+    /// Set back by the reactor's deinit, so it is never dangling.
+    unowned(unsafe) private(set) var reactorOrNil: Reactor?
+    var socket: Socket?
+    var event: Event?
+    var state: ChannelState
+    /// What libevent found and no handler has been told yet.
+    var found = Interest()
+    var flags = Flags()
+
+    var reader = Reader.none
+    var input = InputQueue()
+    var output: OutputQueue?
+    var rare: RareParts?
+    /// The server that accepted it, which counts its connections.
+    var owner: Server?
+    var shared: SharedOptions
+    var deadline = Deadlines.Key.none
+    /// Where the reactor's list holds this channel.
+    var index = -1
+
+    var counted = ChannelCounters()
+    let openedAt: UInt64
+    var lastReceived: UInt64
+    var lastSent: UInt64
+
+    /// The peer's address; still answers after the peer, or this side, has closed.
+    public let peerAddress: SocketAddress
+
+    /// Small facts about a channel, a bit each.
+    struct Flags: OptionSet {
+        let rawValue: UInt8
+        /// The reader saw an incomplete message: what is queued does not count as readable until more comes.
+        static let needsMore = Flags(rawValue: 1)
+        /// Reading waits until the output has fallen to the low mark.
+        static let pausedByOutput = Flags(rawValue: 2)
+        /// The program asked for a pause.
+        static let pausedByProgram = Flags(rawValue: 4)
+        /// On the reactor's list of channels to flush.
+        static let isUnflushed = Flags(rawValue: 8)
+        /// The writable handler was installed after the readable one, so it runs first.
+        static let writableIsNewer = Flags(rawValue: 16)
+        /// Queued for a turn of its own.
+        static let isEnqueued = Flags(rawValue: 32)
+    }
+
+    /// Who takes the input.
+    enum Reader {
+        case none
+        case readable((Channel) throws -> Void)
+        case bytes((Channel, RawSpan) throws -> Void)
+    }
+
+    /// What most channels do without.
+    final class RareParts {
+        var writable: ((Channel) throws -> Void)?
+        var inputEnd: ((Channel) throws -> Void)?
+        var peerClosed: ((Channel) throws -> Void)?
+        var drained: ((Channel) throws -> Void)?
+        var closed: ((Channel, EndReason) -> Void)?
+        var connected: ((Channel, SocketError?) -> Void)?
+        var pendingError: SocketError?
+        var localAddress: SocketAddress?
+    }
+
+    /// Puts an open socket on a reactor.
+    ///
+    /// - Throws: ``SocketError`` with operation `.watch` when the kernel refuses to watch it.
+    public convenience init(
+        adopting socket: consuming Socket, on reactor: Reactor, options: ChannelOptions = .init()
+    ) throws(SocketError) {
+        let peer = (try? socket.peerAddress) ?? .unnamed  // A pair's end has no name to ask for.
+        try self.init(socket, peer, reactor, SharedOptions(options), isConnecting: false)
+        arrange()
+    }
+
+    init(
+        _ socket: consuming Socket, _ peer: SocketAddress, _ reactor: Reactor, _ shared: SharedOptions,
+        isConnecting: Bool
+    ) throws(SocketError) {
+        let number = socket.number
+        self.socket = consume socket
+        peerAddress = peer
+        reactorOrNil = reactor
+        self.shared = shared
+        state = ChannelState(isConnecting: isConnecting)
+        openedAt = reactor.now
+        lastReceived = openedAt
+        lastSent = openedAt
+        // The context is this object; the event ends in `release()`, or with the object.
+        event = try Event(reactor.base, number, channelCallback, Unmanaged.passUnretained(self).toOpaque())
+        index = reactor.channels.count
+        reactor.channels.append(self)
+        startIdleDeadline()
+    }
+
+    /// The reactor that the channel is on.
+    ///
+    /// - Throws: ``SocketError`` with `.badDescriptor` after the reactor has ended.
+    public var reactor: Reactor {
+        get throws(SocketError) {
+            guard let reactorOrNil else { throw SocketError(.perform, .badDescriptor, at: peerAddress) }
+            return reactorOrNil
+        }
+    }
+
+    /// The reactor has come to its end and takes everything with it.
+    func reactorEnded() {
+        _ = state.cutOff(because: .drained)
+        reactorOrNil = nil
+        event = nil
+        socket = nil
+        output = nil
+        input = InputQueue()
+        owner = nil
+        dropHandlers()
+        rare = nil
+    }
+
+    func dropHandlers() {
+        reader = .none
+        let closed = rare?.closed
+        rare?.writable = nil
+        rare?.inputEnd = nil
+        rare?.peerClosed = nil
+        rare?.drained = nil
+        if closed == nil && rare?.connected == nil { rare = nil }
+    }
+
+    /// The parts that most channels do without, made when they are first needed.
+    var parts: RareParts {
+        if let rare { return rare }
+        let made = RareParts()
+        rare = made
+        return made
+    }
+}
+
+/// Channels stay on their reactor's thread.
+@available(*, unavailable)
+extension Channel: Sendable {}
+
+extension Channel: CustomStringConvertible {
+    /// The peer's address and the state, such as `127.0.0.1:4711, open`.
+    public var description: String { "\(peerAddress), \(status)" }
+}
+
+// MARK: - What may be asked
+
+extension Channel {
+    /// Where a channel is in its life.
+    public enum Status: Hashable, Sendable {
+        /// The connection is being made.
+        case connecting
+        /// Both sides may send.
+        case open
+        /// The peer sends no more, or is gone.
+        case peerClosed
+        /// This side has ended one direction.
+        case halfClosed
+        /// An error ended both directions; only closing is left.
+        case failed
+        /// Closed by the program; what was queued still goes out.
+        case closing
+        /// Gone.
+        case closed
+    }
+
+    /// Where the channel is in its life.
+    public var status: Status {
+        switch state.phase {
+        case .connecting: .connecting
+        case .draining, .discarding: .closing
+        case .closed: .closed
+        case .open:
+            if state.output == .failed {
+                .failed
+            } else if state.input == .shut || state.output != .open {
+                .halfClosed
+            } else {
+                state.peerClosed ? .peerClosed : .open
+            }
+        }
+    }
+
+    /// Why the channel ended, or will end; `nil` while nothing has ended it.
+    public var endReason: EndReason? { state.reason }
+
+    /// This side's address.
+    ///
+    /// - Throws: ``SocketError`` with operation `.name`; `.badDescriptor` once the channel is closed and nobody
+    ///   had asked before.
+    public var localAddress: SocketAddress {
+        get throws(SocketError) {
+            if let known = rare?.localAddress { return known }
+            guard let address = try socket?.localAddress else {
+                throw SocketError(.name, .badDescriptor, at: peerAddress)
+            }
+            parts.localAddress = address
+            return address
+        }
+    }
+
+    /// Takes the error that waits to be told, if there is one; the next call gives `nil`.
+    public func takeError() -> SocketError? {
+        if let error = rare?.pendingError {
+            rare?.pendingError = nil
+            return error
+        }
+        // An option that can't be read has no error to tell.
+        guard let code = try? socket?.get(.pendingError), code.rawValue != 0 else { return nil }
+        return SocketError(.read, code, at: peerAddress)
+    }
+
+    /// How many bytes were read and are not consumed yet.
+    public var unreadByteCount: Int { input.byteCount }
+
+    /// How many bytes were written and have not gone to the kernel yet.
+    public var unsentByteCount: Int { (output?.byteCount ?? 0) + turnByteCount }
+
+    /// What went over the channel.
+    public var counters: ChannelCounters { counted }
+
+    /// How long ago the channel was opened.
+    public var age: Duration { elapsed(since: openedAt) }
+
+    /// How long ago a byte came or went.
+    public var idleTime: Duration { elapsed(since: max(lastReceived, lastSent)) }
+
+    /// The limits and times; what is changed holds from now on.
+    public var options: ChannelOptions {
+        get { shared.values }
+        set {
+            shared = SharedOptions(newValue)
+            if state.phase == .open { startIdleDeadline() }
+            checkMarks()
+        }
+    }
+
+    /// Reads an option of the socket underneath.
+    ///
+    /// - Throws: ``SocketError`` with operation `.getOption`.
+    public func get<Value>(_ option: SocketOption<Value>) throws(SocketError) -> Value {
+        guard let value = try socket?.get(option) else {
+            throw SocketError(.getOption, .badDescriptor, at: peerAddress)
+        }
+        return value
+    }
+
+    /// Changes an option of the socket underneath.
+    ///
+    /// - Throws: ``SocketError`` with operation `.setOption`.
+    public func set<Value>(_ option: SocketOption<Value>, to value: Value) throws(SocketError) {
+        guard state.phase != .closed else {
+            throw SocketError(.setOption, .badDescriptor, at: peerAddress)
+        }
+        try socket?.set(option, to: value)
+    }
+
+    private func elapsed(since start: UInt64) -> Duration {
+        let now = csystem_monotonic_nanoseconds()
+        return Duration(nanoseconds: now > start ? now - start : 0)
+    }
+}

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Why a channel ended: exactly one reason, the same in callbacks, logs and counters.
+
+/// Why a channel ended.
+public enum EndReason: Hashable, Sendable {
+    /// This side closed it, or cut it off.
+    case local
+    /// The peer sent all it had and closed its writing side.
+    case finished
+    /// The peer cut the connection (`ECONNRESET`, `EPIPE`).
+    case reset
+    /// One of the channel's own time limits passed.
+    case timedOut(Timeout)
+    /// One of the channel's limits on what it holds was met.
+    case limit(Limit)
+    /// The server or the reactor that it hung on came to its end.
+    case drained
+    /// The system reported another error.
+    indirect case failed(SocketError)
+
+    /// Which time limit passed.
+    public enum Timeout: Hashable, Sendable {
+        /// The connection was not there in time.
+        case connect
+        /// No byte came or went for this long.
+        case idle
+        /// What was left to send at the close did not go out in time.
+        case linger
+    }
+
+    /// Which limit on what a channel holds was met.
+    public enum Limit: Hashable, Sendable {
+        /// Bytes that were read and that no handler consumed.
+        case input
+    }
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Opens channels: resolves, connects without blocking, binds locally, and says once what came of it.
+// Any number of attempts may be under way, each with a verdict of its own.
+
+internal import CSystem
+
+/// How a client connects, and what its channels are like.
+public struct ClientOptions: Hashable, Sendable {
+    /// The limits and times of its channels.
+    public var channel = ChannelOptions()
+    /// How long one attempt may take, from the look-up of the name to the connection. Initially 10 s.
+    public var timeout = Duration.seconds(10)
+    /// The local address to connect from; `nil` lets the kernel choose. Initially `nil`.
+    public var localAddress: IPAddress?
+    /// The local port to connect from; 0 lets the kernel choose. Initially 0.
+    public var localPort: UInt16 = 0
+    /// Sends small segments at once. Initially on. Source: `TCP_NODELAY`, tcp(7).
+    public var noDelay = true
+
+    /// The initial values.
+    public init() {}
+}
+
+/// Why a connection could not be had.
+public struct ConnectError: Error, Hashable, Sendable {
+    /// What decided it.
+    public enum Cause: Hashable, Sendable {
+        /// The name has no addresses.
+        case unresolved(ResolverError)
+        /// Every address failed; the last one like this.
+        case refused(SocketError)
+        /// Time ran out.
+        case timedOut
+    }
+
+    /// Where the connection was to go.
+    public let endpoint: Endpoint
+    /// What decided it.
+    public let cause: Cause
+    /// How each address failed, in the order of the attempts.
+    public let attempts: [SocketError]
+}
+
+extension ConnectError: CustomStringConvertible {
+    /// One sentence, such as `connect 127.0.0.1:9: Connection refused`.
+    public var description: String {
+        switch cause {
+        case .unresolved(let error): error.description
+        case .refused(let error): error.description
+        case .timedOut: "connect \(endpoint): \(ErrorCode.timedOut)"
+        }
+    }
+}
+
+/// Opens channels on a reactor.
+public struct Client {
+    let reactor: Reactor
+    let options: ClientOptions
+    let shared: SharedOptions
+
+    /// A client whose channels are on `reactor`.
+    public init(on reactor: Reactor, options: ClientOptions = .init()) {
+        self.reactor = reactor
+        self.options = options
+        shared = SharedOptions(options.channel)
+    }
+
+    /// Starts to connect and returns at once.
+    ///
+    /// `verdict` is called exactly once, in a later turn of the reactor, with an open channel or with why there
+    /// is none; after ``ConnectAttempt/cancel()`` it is not called. An endpoint with several addresses has them
+    /// tried one after the other, within one time limit.
+    ///
+    /// - Throws: ``SocketError`` with operation `.create`, `.bind` or `.watch` when this side can't even begin, such
+    ///   as with a local address that is not this machine's.
+    @discardableResult
+    public func connect(
+        to endpoint: Endpoint, _ verdict: @escaping (Result<Channel, ConnectError>) -> Void
+    ) throws(SocketError) -> ConnectAttempt {
+        let attempt = ConnectAttempt(self, endpoint, verdict)
+        try attempt.begin()
+        return attempt
+    }
+
+    /// Starts to connect to an address, as ``connect(to:_:)-(Endpoint,_)``.
+    ///
+    /// - Throws: ``SocketError``, as ``connect(to:_:)-(Endpoint,_)``.
+    @discardableResult
+    public func connect(
+        to address: SocketAddress, _ verdict: @escaping (Result<Channel, ConnectError>) -> Void
+    ) throws(SocketError) -> ConnectAttempt {
+        try connect(to: .address(address), verdict)
+    }
+}
+
+/// Clients stay on their reactor's thread.
+@available(*, unavailable)
+extension Client: Sendable {}

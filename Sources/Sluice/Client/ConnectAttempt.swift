@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One attempt to connect: its addresses, its time limit, and the one verdict that it gives.
+// Its timer or its channel keeps it alive until then.
+
+internal import CSystem
+
+/// An attempt to connect that is under way.
+public final class ConnectAttempt {
+    private let client: Client
+    private let endpoint: Endpoint
+    private var verdict: ((Result<Channel, ConnectError>) -> Void)?
+    private var remaining: ArraySlice<SocketAddress> = []
+    private var failures: [SocketError] = []
+    private var channel: Channel?
+    private var question: UInt64?
+    private var timer: Timer?
+
+    init(
+        _ client: Client, _ endpoint: Endpoint, _ verdict: @escaping (Result<Channel, ConnectError>) -> Void
+    ) {
+        self.client = client
+        self.endpoint = endpoint
+        self.verdict = verdict
+    }
+
+    /// Whether the verdict is still to come.
+    public var isPending: Bool { verdict != nil }
+
+    /// Gives the attempt up: the verdict is not called any more, and what was opened is closed.
+    public func cancel() {
+        end()
+    }
+
+    func begin() throws(SocketError) {
+        timer = client.reactor.after(client.options.timeout) { self.timeRanOut() }
+        do throws(SocketError) {
+            if let address = endpoint.numericAddress {
+                try connect(to: address)
+            } else {
+                try checkLocalAddress()
+                resolve()
+            }
+        } catch {
+            end()
+            throw error
+        }
+    }
+
+    private func resolve() {
+        guard case .host(let name, let port) = endpoint else { return }
+        let reactor = client.reactor
+        question = reactor.resolver.resolve(name, port: port, for: reactor) { answer in
+            self.question = nil
+            switch answer {
+            case .failure(let error): self.give(.failure(self.error(.unresolved(error))))
+            case .success(let addresses):
+                self.remaining = addresses[...]
+                self.tryNext()
+            }
+        }
+    }
+
+    /// A local address that can't be used is told at once, not after the look-up.
+    private func checkLocalAddress() throws(SocketError) {
+        guard let local = client.options.localAddress else { return }
+        let probe = SocketAddress.ip(local, port: 0)
+        try Socket(for: probe).bind(to: probe)
+    }
+
+    private func tryNext() {
+        while let address = remaining.popFirst() {
+            do throws(SocketError) {
+                return try connect(to: address)
+            } catch {
+                failures.append(error)
+            }
+        }
+        let last = failures.last ?? SocketError(.connect, .addressNotAvailable)
+        give(.failure(error(.refused(last))))
+    }
+
+    private func connect(to address: SocketAddress) throws(SocketError) {
+        let socket = try Socket(for: address)
+        try bind(socket, for: address)
+        if client.options.noDelay, address.ipAddress != nil { try socket.set(.noDelay, to: true) }
+        do throws(SocketError) {
+            _ = try socket.connect(to: address)
+        } catch {
+            // The peer's answer may come at once, and still is told in a later turn.
+            return failLater(error)
+        }
+        let channel = try Channel(socket, address, client.reactor, client.shared, isConnecting: true)
+        self.channel = channel
+        channel.parts.connected = { channel, error in self.decided(channel, error) }
+        channel.arrange()
+    }
+
+    private func bind(_ socket: borrowing Socket, for address: SocketAddress) throws(SocketError) {
+        guard let peer = address.ipAddress else { return }
+        let options = client.options
+        guard options.localAddress != nil || options.localPort != 0 else { return }
+        if options.localPort != 0 { try socket.set(.reuseAddress, to: true) }
+        let local = options.localAddress ?? (peer.isIPv6 ? .any6 : .any)
+        try socket.bind(to: .ip(local, port: options.localPort))
+    }
+
+    private func failLater(_ error: SocketError) {
+        failures.append(error)
+        client.reactor.after(.zero) { if self.isPending { self.tryNext() } }
+    }
+
+    private func decided(_ channel: Channel, _ error: SocketError?) {
+        self.channel = nil
+        guard let error else { return give(.success(channel)) }
+        channel.close()
+        failures.append(error)
+        tryNext()
+    }
+
+    private func timeRanOut() {
+        give(.failure(error(.timedOut)))
+    }
+
+    private func error(_ cause: ConnectError.Cause) -> ConnectError {
+        ConnectError(endpoint: endpoint, cause: cause, attempts: failures)
+    }
+
+    private func give(_ result: Result<Channel, ConnectError>) {
+        let verdict = verdict
+        end()
+        verdict?(result)
+    }
+
+    private func end() {
+        verdict = nil
+        timer?.cancel()
+        timer = nil
+        if let question { client.reactor.resolver.giveUp(question) }
+        question = nil
+        remaining = []
+        guard let channel else { return }
+        self.channel = nil
+        channel.parts.connected = nil
+        channel.abort()
+    }
+}
+
+/// Attempts stay on their reactor's thread.
+@available(*, unavailable)
+extension ConnectAttempt: Sendable {}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A reactor's timing wheel and the one timer descriptor that drives it.
+// The descriptor is armed anew only when the first deadline moves forward, or after it has fired.
+
+internal import CSystem
+import Glibc
+
+/// All deadlines of a reactor.
+///
+/// Times are nanoseconds of the monotonic clock; a tick is 2^17 of them, about 131 us. A deadline is
+/// rounded up to a tick, so nothing fires early.
+struct Deadlines: ~Copyable {
+    /// What a deadline is for.
+    enum Purpose {
+        case timer(TimerAction)
+        case channel(Channel)
+        case listener(Listener)
+    }
+
+    typealias Key = TimingWheel<Purpose>.Key
+
+    private static let tickBits: UInt64 = 17
+
+    private var wheel: TimingWheel<Purpose>
+    private let timer: Descriptor
+    private var armedTick = UInt64.max
+
+    init() throws(SocketError) {
+        let number = try retrying(.create) {
+            SystemCall.createTimer.made {
+                timerfd_create(CLOCK_MONOTONIC, CInt(TFD_NONBLOCK | TFD_CLOEXEC))
+            }
+        }
+        timer = Descriptor(adopting: number)
+        wheel = TimingWheel(now: csystem_monotonic_nanoseconds() >> Self.tickBits)
+    }
+
+    /// The timer's descriptor: readable once the first deadline has come.
+    var number: CInt { timer.number }
+
+    /// Whether something waits to be taken by ``popDue()``.
+    var isDue: Bool { wheel.nextTick.map { $0 <= wheel.now } ?? false }
+
+    mutating func insert(_ purpose: Purpose, at nanoseconds: UInt64) -> Key {
+        let tick = (nanoseconds &+ (1 << Self.tickBits - 1)) >> Self.tickBits
+        let key = wheel.insert(purpose, at: tick)
+        arm()
+        return key
+    }
+
+    mutating func remove(_ key: Key) {
+        wheel.remove(key)
+    }
+
+    func contains(_ key: Key) -> Bool { wheel.contains(key) }
+
+    /// Collects what is due.
+    mutating func advance() {
+        wheel.advance(to: csystem_monotonic_nanoseconds() >> Self.tickBits)
+    }
+
+    /// Takes one of the deadlines that are due, the earliest first.
+    mutating func popDue() -> Purpose? { wheel.popDue() }
+
+    /// Says that the timer has fired and all that was due is done: it is armed for what comes next.
+    mutating func rearm() {
+        var expirations: UInt64 = 0
+        _ = SystemCall.read.made { Glibc.read(timer.number, &expirations, 8) }
+        armedTick = .max
+        arm()
+    }
+
+    private mutating func arm() {
+        guard let tick = wheel.nextTick, tick < armedTick else { return }
+        armedTick = tick
+        // Cannot fail: the descriptor is a timer's and the time is in range. timerfd_settime(2).
+        _ = csystem_arm_timer(timer.number, max(1, tick << Self.tickBits))
+    }
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The way onto a reactor's thread from any other: a mutex, a queue with a limit, an eventfd.
+// It outlives the reactor, so a handle is never dangling.
+
+internal import CSystem
+import Glibc
+import Synchronization
+
+extension Reactor {
+    /// The part of a reactor that other threads may hold.
+    ///
+    /// It may outlive the reactor: everything then says that the reactor has ended.
+    public struct Handle: Sendable {
+        let mailbox: Mailbox
+
+        /// How many closures may wait for a reactor at most: 65,536.
+        public static let limit = Mailbox.limit
+
+        /// Has the reactor run `body` on its own thread, in the order of the calls.
+        ///
+        /// Never blocks and never runs `body` here. What `body` throws goes to ``Reactor/onError``.
+        ///
+        /// - Throws: ``SocketError`` with operation `.perform`: `.cancelled` after the reactor has ended,
+        ///   `.noBufferSpace` when ``limit`` closures wait already.
+        public func perform(
+            _ body: @escaping @Sendable (Reactor) throws -> Void
+        ) throws(SocketError) {
+            try mailbox.post(.closure(body))
+        }
+
+        /// Ends the run of the reactor; does nothing after the reactor has ended.
+        public func stop() {
+            // Both errors mean that there is nobody to stop: stop letters pass the limit.
+            try? mailbox.post(.stop)
+        }
+    }
+}
+
+/// The queue of a reactor's letters from other threads.
+final class Mailbox: Sendable {
+    enum Letter: Sendable {
+        case stop
+        case closure(@Sendable (Reactor) throws -> Void)
+    }
+
+    static let limit = 65_536
+
+    private struct State: ~Copyable {
+        var letters: [Letter] = []
+        /// `nil` once the reactor has ended; under the mutex, so no number is written to after it was closed.
+        var counter: Descriptor?
+        var isAwake = false
+    }
+
+    private let state: Mutex<State>
+
+    init(_ counter: consuming Descriptor) {
+        state = Mutex(State(counter: consume counter))
+    }
+
+    func post(_ letter: consuming Letter) throws(SocketError) {
+        let isStop = if case .stop = letter { true } else { false }
+        let code = state.withLock { [letter] state -> ErrorCode? in
+            guard let number = state.counter?.number else { return .cancelled }
+            if state.letters.count >= Self.limit && !isStop { return .noBufferSpace }
+            state.letters.append(letter)
+            if !state.isAwake {
+                state.isAwake = true
+                var one: UInt64 = 1
+                // Cannot fail: the counter is far below its limit. eventfd(2).
+                _ = SystemCall.write.made { Glibc.write(number, &one, 8) }
+            }
+            return nil
+        }
+        if let code { throw SocketError(.perform, code) }
+    }
+
+    /// Takes what waits, on the reactor's thread.
+    func takeAll() -> ArraySlice<Letter> {
+        state.withLock { state in
+            if let number = state.counter?.number {
+                var count: UInt64 = 0
+                _ = SystemCall.read.made { Glibc.read(number, &count, 8) }
+            }
+            state.isAwake = false
+            var letters: [Letter] = []
+            swap(&letters, &state.letters)
+            return letters[...]
+        }
+    }
+
+    /// Puts letters that were taken and not delivered before those that have come since.
+    func putBack(_ letters: ArraySlice<Letter>) {
+        if letters.isEmpty { return }
+        state.withLock { state in
+            state.letters.insert(contentsOf: letters, at: 0)
+            guard let number = state.counter?.number, !state.isAwake else { return }
+            state.isAwake = true
+            var one: UInt64 = 1
+            _ = SystemCall.write.made { Glibc.write(number, &one, 8) }
+        }
+    }
+
+    /// The reactor has ended: nothing more is taken, and what waited is dropped.
+    func end() {
+        var dropped: [Letter] = []
+        state.withLock { state in
+            state.counter = nil
+            swap(&dropped, &state.letters)
+        }
+        // Dropped outside the lock: what the closures hold may use a handle as it goes.
+    }
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A descriptor that somebody else owns, watched by a reactor.
+// The registration's end ends the watch: no event comes after it, not even one that was queued.
+
+internal import CLibevent
+
+/// A watched descriptor; its end ends the watch and leaves the descriptor open.
+///
+/// End it before the descriptor is closed: the kernel gives the number to the next file.
+public struct Registration: ~Copyable {
+    private let watch: Watch
+
+    fileprivate init(_ watch: Watch) { self.watch = watch }
+
+    deinit { watch.end() }
+
+    /// What the descriptor is watched for.
+    public var interest: Interest { watch.interest }
+
+    /// Watches for something else from now on; the empty set pauses the watch.
+    ///
+    /// - Throws: ``SocketError`` with operation `.watch`.
+    public func change(to interest: Interest) throws(SocketError) {
+        try watch.change(to: interest)
+    }
+
+    /// Ends the watch now.
+    public consuming func end() {}
+}
+
+extension Reactor {
+    /// Calls `handler` whenever an open descriptor is ready for what is asked, as Tcl's `fileevent`.
+    ///
+    /// For pipes, terminals, sockets and all that epoll(7) takes; regular files are refused. Level-triggered:
+    /// called again for as long as the descriptor is ready. A handler that throws ends the watch, and its
+    /// error goes to ``onError``.
+    ///
+    /// - Throws: ``SocketError`` with operation `.watch`: `.notPermitted` for a regular file,
+    ///   `.badDescriptor` for a number that is not open.
+    public func watch(
+        _ number: CInt, for interest: Interest, _ handler: @escaping (Interest) throws -> Void
+    ) throws(SocketError) -> Registration {
+        let watch = Watch(self, handler)
+        try watch.begin(number, interest)
+        return Registration(watch)
+    }
+}
+
+/// The shared part of a registration: what libevent points to.
+final class Watch {
+    private weak var reactor: Reactor?
+    private var event: Event?
+    private var handler: ((Interest) throws -> Void)?
+    private var found = Interest()
+    private(set) var interest = Interest()
+
+    init(_ reactor: Reactor, _ handler: @escaping (Interest) throws -> Void) {
+        self.reactor = reactor
+        self.handler = handler
+    }
+
+    func begin(_ number: CInt, _ interest: Interest) throws(SocketError) {
+        guard let reactor else { return }
+        // The context is this object; `end()` or its deinit ends the event.
+        event = try Event(
+            reactor.base, number, watchIsReady, Unmanaged.passUnretained(self).toOpaque())
+        reactor.watches[ObjectIdentifier(self)] = WeakWatch(watch: self)
+        try change(to: interest)
+    }
+
+    deinit { end() }
+
+    func change(to interest: Interest) throws(SocketError) {
+        guard event != nil else { throw SocketError(.watch, .badDescriptor) }
+        self.interest = []
+        try event?.wait(for: interest.flags)
+        self.interest = interest
+        found.formIntersection(interest)
+    }
+
+    func end() {
+        event = nil
+        handler = nil
+        interest = []
+        reactor?.watches[ObjectIdentifier(self)] = nil
+        reactor = nil
+    }
+
+    fileprivate func note(_ what: Interest) {
+        if found.isEmpty { reactor?.enqueue(.watch(self)) }
+        found.formUnion(what)
+    }
+
+    func handleEvents() {
+        let what = found
+        found = []
+        guard let reactor, let handler, !what.isEmpty else { return }
+        if reactor.attempt({ try handler(what) }) { end() }
+    }
+}
+
+/// How a reactor remembers its watches, to end them with itself.
+struct WeakWatch {
+    weak var watch: Watch?
+}
+
+private func watchIsReady(_: CInt, _ flags: Int16, _ context: UnsafeMutableRawPointer?) {
+    guard let context else { return }
+    // The context is a watch that has not ended: see `begin`.
+    Unmanaged<Watch>.fromOpaque(context).takeUnretainedValue().note(Interest(flags: flags))
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Names through the system's getaddrinfo, on a few threads of the process, never on a reactor.
+// A reactor's resolver keeps the callbacks; only names and addresses cross threads.
+
+import CSystem
+import Glibc
+import Synchronization
+
+/// A reactor's questions to the system's name service.
+final class Resolver {
+    typealias Answer = Result<[SocketAddress], ResolverError>
+
+    private var waiting: [UInt64: (Answer) -> Void] = [:]
+    private var lastQuestion: UInt64 = 0
+
+    /// Asks for a name's addresses; `completion` is called in a later turn of the reactor.
+    ///
+    /// - Returns: the question, to give it up by.
+    func resolve(
+        _ name: String, port: UInt16, for reactor: Reactor, _ completion: @escaping (Answer) -> Void
+    ) -> UInt64 {
+        lastQuestion += 1
+        let question = lastQuestion
+        waiting[question] = completion
+        let job = ResolverPool.Job(question: question, name: name, port: port, handle: reactor.handle)
+        if !ResolverPool.shared.add(job) {
+            reactor.after(.zero) { [self] in
+                finish(question, .failure(ResolverError(name, .tooManyQuestions)))
+            }
+        }
+        return question
+    }
+
+    /// Makes sure that the question's completion is not called any more.
+    func giveUp(_ question: UInt64) {
+        waiting[question] = nil
+    }
+
+    func finish(_ question: UInt64, _ answer: Answer) {
+        waiting.removeValue(forKey: question)?(answer)
+    }
+}
+
+/// The threads of the process that wait for the system's name service.
+private final class ResolverPool: Sendable {
+    struct Job: Sendable {
+        let question: UInt64
+        let name: String
+        let port: UInt16
+        let handle: Reactor.Handle
+    }
+
+    static let shared = ResolverPool()
+    private static let mostThreads = 4
+    private static let mostJobs = 1_024
+
+    private struct State {
+        var jobs: [Job] = []
+        var threads = 0
+    }
+
+    private let state = Mutex(State())
+
+    /// - Returns: false when too many questions wait already, or no thread can be had.
+    func add(_ job: Job) -> Bool {
+        let startsThread = state.withLock { state -> Bool? in
+            guard state.jobs.count < Self.mostJobs else { return nil }
+            state.jobs.append(job)
+            guard state.threads < Self.mostThreads else { return false }
+            state.threads += 1
+            return true
+        }
+        guard let startsThread else { return false }
+        return startsThread ? startThread() : true
+    }
+
+    private func startThread() -> Bool {
+        var thread = pthread_t()
+        var attributes = pthread_attr_t()
+        pthread_attr_init(&attributes)
+        pthread_attr_setdetachstate(&attributes, CInt(PTHREAD_CREATE_DETACHED))
+        defer { pthread_attr_destroy(&attributes) }
+        // The thread needs no context: the pool is a constant of the process.
+        let code = pthread_create(
+            &thread, &attributes,
+            { _ in
+                ResolverPool.shared.work()
+                return nil
+            }, nil)
+        if code == 0 { return true }
+        // With no thread at all nobody would ever take the job: it is the last one.
+        return state.withLock { state in
+            state.threads -= 1
+            if state.threads > 0 { return true }
+            state.jobs.removeLast()
+            return false
+        }
+    }
+
+    /// Answers questions until none is left.
+    private func work() {
+        while let job = takeJob() {
+            let answer = Self.lookUp(job.name, port: job.port)
+            // Fails only when the reactor has ended, and the question with it.
+            try? job.handle.perform { $0.resolver.finish(job.question, answer) }
+        }
+    }
+
+    private func takeJob() -> Job? {
+        state.withLock { state in
+            if state.jobs.isEmpty {
+                state.threads -= 1
+                return nil
+            }
+            return state.jobs.removeFirst()
+        }
+    }
+
+    private static func lookUp(_ name: String, port: UInt16) -> Resolver.Answer {
+        var hints = addrinfo()
+        hints.ai_socktype = csystem_stream_type()
+        hints.ai_flags = AI_ADDRCONFIG
+        var list: UnsafeMutablePointer<addrinfo>?
+        let code = getaddrinfo(name, nil, &hints, &list)
+        guard code == 0 else { return .failure(ResolverError(name, code: code)) }
+        defer { freeaddrinfo(list) }
+        var addresses: [SocketAddress] = []
+        var next = list
+        while let entry = next {
+            if let address = SocketAddress(entry.pointee) { addresses.append(address.with(port: port)) }
+            next = entry.pointee.ai_next
+        }
+        return addresses.isEmpty ? .failure(ResolverError(name, .noAddress)) : .success(addresses)
+    }
+}
+
+extension SocketAddress {
+    /// The address of one of getaddrinfo's answers.
+    fileprivate init?(_ entry: addrinfo) {
+        var storage = sockaddr_storage()
+        let length = min(Int(entry.ai_addrlen), MemoryLayout<sockaddr_storage>.size)
+        guard let source = entry.ai_addr else { return nil }
+        withUnsafeMutableBytes(of: &storage) {
+            $0.copyMemory(from: UnsafeRawBufferPointer(start: source, count: length))
+        }
+        self.init(storage, length: entry.ai_addrlen)
+    }
+}

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A listening socket on a reactor: it accepts in bounded batches and survives running out of descriptors.
+// What becomes of an accepted socket is its owner's affair; servers make channels of them.
+
+internal import CLibevent
+internal import CSystem
+import Glibc
+
+/// How a listener is opened.
+public struct ListenerOptions: Hashable, Sendable {
+    /// How many connections may wait to be accepted; the kernel caps it at `/proc/sys/net/core/somaxconn`.
+    /// Initially 4,096.
+    public var backlog = 4_096
+    /// Shares the port with other listeners of this user that ask for it too. Initially off.
+    public var reusePort = false
+    /// Lets a listener on `::` take IPv4 clients as well; their addresses are told as IPv4. Initially off.
+    public var acceptsBothFamilies = false
+    /// How many connections one turn of the reactor may take. Initially 64.
+    public var acceptsPerTurn = 64
+    /// Sends small segments at once on the accepted connections. Initially on. Source: `TCP_NODELAY`, tcp(7).
+    public var noDelay = true
+
+    /// The initial values.
+    public init() {}
+}
+
+/// A listening socket on a reactor; it is neither read nor written.
+public final class Listener {
+    private weak var reactor: Reactor?
+    private var socket: Socket?
+    private var event: Event?
+    private var gate: AcceptGate
+    private var deadline = Deadlines.Key.none
+    /// Given up for a moment when descriptors run out, so that the waiting client can be turned away.
+    private var reserve: Descriptor?
+    private var isQueued = false
+    private var handler: ((consuming Socket, SocketAddress) throws -> Void)?
+    private let ownedPath: String?
+
+    /// Where it listens: with the port that the kernel chose, if port 0 was asked for.
+    public let address: SocketAddress
+
+    /// Listens at once; connections are handed over as soon as the reactor runs.
+    ///
+    /// A handler that throws loses only its own connection; the error goes to ``Reactor/onError``, as does
+    /// one notice each time that descriptors or memory run out. The listener then turns one waiting client
+    /// away, pauses for 10 ms to 1 s, and goes on by itself.
+    ///
+    /// - Throws: ``SocketError`` with operation `.create`, `.bind`, such as `.addressInUse`, or `.listen`.
+    public init(
+        on reactor: Reactor, at address: SocketAddress, options: ListenerOptions = .init(),
+        onAccept handler: @escaping (consuming Socket, SocketAddress) throws -> Void
+    ) throws(SocketError) {
+        let socket = try Socket(for: address)
+        try Self.prepare(socket, address, options)
+        try socket.bind(to: address)
+        do throws(SocketError) {
+            try socket.listen(backlog: options.backlog)
+        } catch {
+            throw SocketError(.listen, error.code, at: address)
+        }
+        self.address = try socket.localAddress
+        if case .unix(let path) = address { ownedPath = path } else { ownedPath = nil }
+        self.reactor = reactor
+        self.handler = handler
+        gate = AcceptGate(most: options.acceptsPerTurn)
+        let number = socket.number
+        self.socket = consume socket
+        reserve = Self.openReserve()
+        // The context is this object; `close()` or the end of the object ends the event.
+        event = try Event(reactor.base, number, listenerIsReady, Unmanaged.passUnretained(self).toOpaque())
+        reactor.listeners[ObjectIdentifier(self)] = self
+        try event?.wait(for: Int16(EV_READ))
+    }
+
+    private static func prepare(
+        _ socket: borrowing Socket, _ address: SocketAddress, _ options: ListenerOptions
+    ) throws(SocketError) {
+        guard case .ip(let ip, _) = address else { return }
+        try socket.set(.reuseAddress, to: true)
+        if options.reusePort { try socket.set(.reusePort, to: true) }
+        if ip.isIPv6 { try socket.set(.ipv6Only, to: !options.acceptsBothFamilies) }
+        // What is accepted inherits it.
+        if options.noDelay { try socket.set(.noDelay, to: true) }
+    }
+
+    /// Whether it still listens.
+    public var isOpen: Bool { socket != nil }
+
+    /// Stops listening; connections that were accepted live on. Closing again does nothing.
+    ///
+    /// The file of a Unix socket is removed.
+    public func close() {
+        guard socket != nil else { return }
+        gate.close()
+        event = nil
+        socket = nil
+        reserve = nil
+        handler = nil
+        // Somebody else may have removed it already.
+        if let ownedPath { _ = unlink(ownedPath) }
+        reactor?.deadlines.remove(deadline)
+        reactor?.listeners[ObjectIdentifier(self)] = nil
+    }
+
+    func reactorEnded() {
+        reactor = nil
+        close()
+    }
+
+    /// Stops accepting for as long as its owner wants; clients wait in the backlog.
+    func hold() {
+        gate.hold()
+        arrange()
+    }
+
+    func letGo() {
+        guard gate.isHeld else { return }
+        gate.letGo()
+        arrange()
+    }
+
+    /// A descriptor has come free: a pause for want of one is over.
+    func descriptorCameFree() {
+        guard gate.isBackingOff else { return }
+        gate.resume()
+        arrange()
+    }
+
+    func deadlinePassed() {
+        deadline = .none
+        gate.resume()
+        arrange()
+    }
+
+    private func arrange() {
+        guard socket != nil else { return }
+        do {
+            try event?.wait(for: gate.isOpen ? Int16(EV_READ) : 0)
+        } catch {
+            reactor?.onError(error, nil)
+            close()
+        }
+    }
+}
+
+/// Listeners stay on their reactor's thread.
+@available(*, unavailable)
+extension Listener: Sendable {}
+
+// MARK: - Accepting
+
+extension Listener {
+    fileprivate func note() {
+        if isQueued { return }
+        isQueued = true
+        reactor?.enqueue(.listener(self))
+    }
+
+    /// Takes what waits, up to the limit of a turn.
+    func acceptWaiting() {
+        isQueued = false
+        let limit = gate.turnLimit
+        var count = 0
+        while count < limit, gate.isOpen {
+            guard acceptOne() else { break }
+            count += 1
+        }
+        gate.accepted(count)
+    }
+
+    /// - Returns: whether more may be waiting.
+    private func acceptOne() -> Bool {
+        guard let reactor else { return false }
+        do throws(SocketError) {
+            guard let accepted = try socket?.accept() else { return false }
+            hand(accepted, reactor)
+            return true
+        } catch {
+            switch error.code {
+            case .tooManyOpenFiles, .tooManyOpenFilesInSystem, .noBufferSpace, .noMemory:
+                turnOneAway()
+                pause(error, reactor)
+                return false
+            // The client, or its network, was gone before it was accepted: the next one is asked for.
+            case .connectionAborted, .hostUnreachable, .networkUnreachable, .notPermitted, .timedOut,
+                ErrorCode(rawValue: EPROTO), ErrorCode(rawValue: ENETDOWN),
+                ErrorCode(rawValue: EHOSTDOWN), ErrorCode(rawValue: ENONET),
+                ErrorCode(rawValue: ENOPROTOOPT):
+                return true
+            default:
+                pause(error, reactor)
+                return false
+            }
+        }
+    }
+
+    private func hand(_ accepted: consuming Socket.Accepted, _ reactor: Reactor) {
+        let peer = accepted.peer.unmapped
+        let socket = accepted.intoSocket()
+        guard let handler else { return }
+        do {
+            try handler(socket, peer)
+        } catch {
+            reactor.onError(error, nil)
+        }
+    }
+
+    /// Gives the reserve up to take the waiting client and close it, so that it learns and stops waiting.
+    private func turnOneAway() {
+        guard reserve != nil else {
+            reserve = Self.openReserve()
+            return
+        }
+        reserve = nil
+        // Nothing to accept, or still no descriptor: the client waits on.
+        _ = try? socket?.accept()
+        reserve = Self.openReserve()
+    }
+
+    private func pause(_ error: SocketError, _ reactor: Reactor) {
+        let pause = gate.exhausted()
+        reactor.deadlines.remove(deadline)
+        deadline = reactor.deadlines.insert(
+            .listener(self), at: csystem_monotonic_nanoseconds() + pause.nanoseconds)
+        arrange()
+        if pause.isNews { reactor.onError(SocketError(.accept, error.code, at: address), nil) }
+    }
+
+    private static func openReserve() -> Descriptor? {
+        let number = SystemCall.open.made { Glibc.open("/dev/null", O_RDONLY | O_CLOEXEC) }
+        return number < 0 ? nil : Descriptor(adopting: number)
+    }
+}
+
+private func listenerIsReady(_: CInt, _: Int16, _ context: UnsafeMutableRawPointer?) {
+    guard let context else { return }
+    // The context is a listener whose event has not ended.
+    Unmanaged<Listener>.fromOpaque(context).takeUnretainedValue().note()
+}
+
+extension Socket.Accepted {
+    consuming func intoSocket() -> Socket { socket }
+}
+
+extension SocketAddress {
+    /// The address with an IPv4-mapped IP told as IPv4.
+    var unmapped: SocketAddress {
+        if case .ip(let ip, let port) = self, ip.isIPv4Mapped { return .ip(ip.unmapped, port: port) }
+        return self
+    }
+}

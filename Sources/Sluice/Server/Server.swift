@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A server: listeners at several addresses, and a channel for each client that is let in.
+// It counts its connections, holds clients back at its limit, and ends in an orderly way.
+
+internal import CSystem
+
+/// How a server is opened, whom it lets in, and what its channels are like.
+public struct ServerOptions: Hashable, Sendable {
+    /// How its listeners are opened.
+    public var listener = ListenerOptions()
+    /// The limits and times of its channels.
+    public var channel = ChannelOptions()
+    /// How many connections it holds at most; further clients wait in the backlog. Initially no limit.
+    public var maximumConnections = Int.max
+    /// Lets only these in; empty lets all in. Unix clients are always let in. Initially empty.
+    public var allowed: [AddressRange] = []
+    /// Turns these away, also where they are allowed. Initially empty.
+    public var denied: [AddressRange] = []
+    /// Gives all addresses with port 0 the port of the first, retrying up to 10 times. Initially off.
+    public var samePort = false
+
+    /// The initial values.
+    public init() {}
+
+    /// Whether a client may come in.
+    func letsIn(_ peer: SocketAddress) -> Bool {
+        guard let address = peer.ipAddress else { return true }
+        if denied.contains(where: { $0.contains(address) }) { return false }
+        return allowed.isEmpty || allowed.contains { $0.contains(address) }
+    }
+}
+
+/// What a server has done so far.
+public struct ServerCounters: Hashable, Sendable {
+    /// Connections that became channels.
+    public var accepted: UInt64 = 0
+    /// Clients that were turned away by address.
+    public var refused: UInt64 = 0
+}
+
+/// Accepts connections at one address or several and makes a channel of each.
+///
+/// The reactor keeps a listening server alive; ``close()`` lets it go.
+public final class Server {
+    private weak var reactor: Reactor?
+    private let options: ServerOptions
+    private let shared: SharedOptions
+    private let handler: (Channel, SocketAddress) throws -> Void
+    private var listeners: [Listener] = []
+    private var draining: Draining?
+    private var counted = ServerCounters()
+
+    /// How many of its channels are open.
+    public private(set) var connectionCount = 0
+
+    /// Where it listens, in the order of the addresses that were given; with real ports in place of 0.
+    public var addresses: [SocketAddress] { listeners.map(\.address) }
+
+    /// What it has done so far.
+    public var counters: ServerCounters { counted }
+
+    /// Listens at all of `addresses`, or at none; connections are accepted as soon as the reactor runs.
+    ///
+    /// `onAccept` gets each new channel and its peer's numeric address. It installs the channel's handlers, and
+    /// may close the channel or the server. If it throws, the channel is closed and the error goes to
+    /// ``Reactor/onError``.
+    ///
+    /// - Throws: ``SocketError`` with operation `.create`, `.bind`, such as `.addressInUse`, or `.listen`.
+    public init(
+        on reactor: Reactor, at addresses: [SocketAddress], options: ServerOptions = .init(),
+        onAccept handler: @escaping (Channel, SocketAddress) throws -> Void
+    ) throws(SocketError) {
+        self.reactor = reactor
+        self.options = options
+        self.handler = handler
+        shared = SharedOptions(options.channel)
+        var attempts = options.samePort && addresses.count > 1 ? 10 : 1
+        while true {
+            attempts -= 1
+            do throws(SocketError) {
+                try listen(at: addresses, reactor)
+                return
+            } catch {
+                closeListeners()
+                if attempts == 0 || error.code != .addressInUse { throw error }
+            }
+        }
+    }
+
+    private func listen(at addresses: [SocketAddress], _ reactor: Reactor) throws(SocketError) {
+        for address in addresses {
+            var address = address
+            if options.samePort, address.port == 0, let port = listeners.first?.address.port {
+                address = address.with(port: port)
+            }
+            listeners.append(
+                try Listener(on: reactor, at: address, options: options.listener) {
+                    socket, peer in
+                    // Holds the server for as long as it listens; closing the listener lets go.
+                    try self.accept(socket, peer)
+                })
+        }
+    }
+
+    /// Whether it still listens.
+    public var isListening: Bool { listeners.contains(where: \.isOpen) }
+
+    /// Stops listening; the channels that it made live on. Closing again does nothing.
+    public func close() {
+        closeListeners()
+    }
+
+    private func closeListeners() {
+        for listener in listeners { listener.close() }
+    }
+}
+
+/// Servers stay on their reactor's thread.
+@available(*, unavailable)
+extension Server: Sendable {}
+
+// MARK: - Connections
+
+extension Server {
+    private func accept(_ socket: consuming Socket, _ peer: SocketAddress) throws {
+        guard let reactor else { return }
+        guard options.letsIn(peer) else {
+            counted.refused += 1
+            return
+        }
+        let channel = try Channel(socket, peer, reactor, shared, isConnecting: false)
+        channel.owner = self
+        connectionCount += 1
+        counted.accepted += 1
+        if connectionCount >= options.maximumConnections { listeners.forEach { $0.hold() } }
+        if reactor.attempt(for: channel, { try handler(channel, peer) }) { channel.close() }
+        channel.arrange()
+        reactor.endTurn()
+    }
+
+    /// One of its channels has released its descriptor.
+    func channelClosed() {
+        connectionCount -= 1
+        for listener in listeners {
+            if connectionCount < options.maximumConnections { listener.letGo() }
+            listener.descriptorCameFree()
+        }
+        if connectionCount == 0 { draining?.finish(0) }
+    }
+}
+
+// MARK: - Ending
+
+extension Server {
+    /// Stops listening and waits for the channels to end; those that are left at the limit are closed.
+    ///
+    /// `completion` is called once, in a later turn of the reactor, with the number of channels that had to be
+    /// closed. They end with ``EndReason/drained``, and what they had to send still goes out within their own
+    /// linger limit. Draining again does nothing but call the second `completion` at the same end.
+    public func drain(within limit: Duration, _ completion: @escaping (Int) -> Void) {
+        close()
+        guard let reactor else { return }
+        if let draining {
+            draining.completions.append(completion)
+            return
+        }
+        let draining = Draining(completion)
+        self.draining = draining
+        draining.timer = reactor.after(connectionCount == 0 ? .zero : limit) { [self] in
+            let left = closeChannels()
+            draining.finish(left)
+        }
+    }
+
+    /// Closes every channel that it made; what they had to send still goes out.
+    ///
+    /// - Returns: how many there were.
+    @discardableResult
+    public func closeChannels() -> Int {
+        guard let reactor else { return 0 }
+        let mine = reactor.channels.filter { $0.owner === self }
+        for channel in mine { channel.close(because: .drained) }
+        return mine.count
+    }
+
+    /// The end of a server that is under way.
+    private final class Draining {
+        var completions: [(Int) -> Void]
+        var timer: Timer?
+
+        init(_ completion: @escaping (Int) -> Void) { completions = [completion] }
+
+        func finish(_ left: Int) {
+            timer?.cancel()
+            let waiting = completions
+            completions = []
+            for completion in waiting { completion(left) }
+        }
+    }
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Every test leaves as many descriptors open as it found; this trait counts them.
+// Tests run one after the other, so the count of the process is the count of the test.
+
+import Glibc
+import Testing
+
+/// How many descriptors this process has open.
+public func openDescriptorCount() -> Int {
+    guard let folder = opendir("/proc/self/fd") else { return -1 }
+    defer { closedir(folder) }
+    var count = 0
+    while readdir(folder) != nil { count += 1 }
+    return count - 3  // The folder's own descriptor, `.` and `..`.
+}
+
+/// Fails a test that leaves more descriptors open than it found.
+public struct DescriptorCounting: TestTrait, SuiteTrait, TestScoping {
+    public var isRecursive: Bool { true }
+
+    public func provideScope(
+        for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void
+    ) async throws {
+        guard testCase != nil else { return try await function() }
+        let before = openDescriptorCount()
+        try await function()
+        #expect(openDescriptorCount() == before, "descriptors were left open or closed twice")
+    }
+}
+
+extension Trait where Self == DescriptorCounting {
+    /// Counts the descriptors before and after each test.
+    public static var countingDescriptors: Self { Self() }
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Runs a reactor until something has happened, and fails the test instead of hanging it.
+
+import Sluice
+import Testing
+
+extension Reactor {
+    /// Runs until `condition` holds; records an issue and stops when that takes longer than 20 s.
+    public func expect(
+        _ what: Comment, sourceLocation: SourceLocation = #_sourceLocation,
+        until condition: () -> Bool
+    ) {
+        let guardian = after(.seconds(20)) { self.stop() }
+        let holds = run(until: condition)
+        guardian.cancel()
+        #expect(holds, what, sourceLocation: sourceLocation)
+    }
+
+    /// Handles everything that is ready, and what becomes ready by it, a bounded number of times.
+    public func settle(passes: Int = 20) {
+        for _ in 0..<passes { runPending() }
+    }
+}
+
+/// A place that a handler may write to and the test reads.
+public final class Box<Value> {
+    public var value: Value
+    public init(_ value: Value) { self.value = value }
+}
