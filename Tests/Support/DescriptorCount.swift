@@ -4,7 +4,7 @@
 // Tests run one after the other, so the count of the process is the count of the test.
 
 import Glibc
-import Testing
+public import Testing
 
 /// How many descriptors this process has open.
 public func openDescriptorCount() -> Int {

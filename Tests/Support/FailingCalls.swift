@@ -2,25 +2,25 @@
 //
 // Makes system calls fail on purpose: the n-th of all, or every one of a kind.
 
-import Sluice
+package import Sluice
 
 /// Counts the system calls of a scenario and fails one of them.
-public final class FailingCalls {
+package final class FailingCalls {
     private let failing: Int
     private let code: ErrorCode
     /// How many calls were asked for so far.
-    public private(set) var count = 0
+    package private(set) var count = 0
     /// Which call was failed.
-    public private(set) var failed: SystemCall?
+    package private(set) var failed: SystemCall?
 
     /// - Parameter failing: which call fails, counted from 1; 0 for none.
-    public init(failing: Int, with code: ErrorCode) {
+    package init(failing: Int, with code: ErrorCode) {
         self.failing = failing
         self.code = code
     }
 
     /// Runs `body` with one of its calls failing. Closing is never failed: the kernel closes all the same.
-    public func run<Failure: Error>(_ body: () throws(Failure) -> Void) throws(Failure) {
+    package func run<Failure: Error>(_ body: () throws(Failure) -> Void) throws(Failure) {
         try SystemCall.intercepting(
             { call in
                 if call == .close { return nil }

@@ -2,7 +2,7 @@
 //
 // The other end of a connection, driven by hand: a bare socket without a reactor.
 
-import Sluice
+public import Sluice
 import Testing
 
 extension Socket {

@@ -2,8 +2,8 @@
 //
 // Runs a reactor until something has happened, and fails the test instead of hanging it.
 
-import Sluice
-import Testing
+public import Sluice
+public import Testing
 
 extension Reactor {
     /// Runs until `condition` holds; records an issue and stops when that takes longer than 20 s.

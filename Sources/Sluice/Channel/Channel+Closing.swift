@@ -24,7 +24,7 @@ extension Channel {
     /// - Throws: ``SocketError`` with operation `.shutDown`: `.shutDown` when this side does not write any more,
     ///   `.badDescriptor` on a closed channel.
     public func closeWriting() throws(SocketError) {
-        if reactorOrNil?.turnOutput.owner === self { flushTurn() }
+        flushOwnTurn()
         guard state.phase == .open || state.phase == .connecting else {
             throw SocketError(.shutDown, .badDescriptor, at: peerAddress)
         }
@@ -55,7 +55,7 @@ extension Channel {
     }
 
     func close(because reason: EndReason) {
-        if reactorOrNil?.turnOutput.owner === self { flushTurn() }
+        flushOwnTurn()
         let wasOpen = state.phase == .open || state.phase == .connecting
         perform(state.close(queued: output != nil, unread: output == nil && hasUnread, because: reason))
         if wasOpen { dropHandlers() }
@@ -82,6 +82,11 @@ extension Channel {
         }
     }
 
+    private func flushOwnTurn() {
+        guard let reactor = reactorOrNil, reactor.turnOutput.belongs(to: self) else { return }
+        flushTurn(reactor)
+    }
+
     private func startLinger() {
         guard let reactor = reactorOrNil else { return }
         setDeadline(reactor.now + shared.values.lingerLimit.nanoseconds)
@@ -96,9 +101,10 @@ extension Channel {
         input = InputQueue()
         found = []
         guard let reactor = reactorOrNil else { return }
-        if reactor.turnOutput.owner === self { reactor.turnOutput.clear() }
+        if reactor.turnOutput.belongs(to: self) { reactor.turnOutput.clear() }
         reactor.deadlines.remove(deadline)
         deadline = .none
+        reactor.keepUntilPassEnds(self)
         reactor.forget(self)
         if rare?.closed != nil { reactor.enqueue(.closedChannel(self)) }
     }

@@ -143,14 +143,16 @@ extension Channel {
         found.formUnion(what)
         if flags.contains(.isEnqueued) { return }
         flags.insert(.isEnqueued)
-        reactorOrNil.enqueue(.channel(self))
+        reactorOrNil.enqueue(.channel(Unmanaged.passUnretained(self)))
     }
 }
 
 private func channelIsReady(_: CInt, _ flags: Int16, _ context: UnsafeMutableRawPointer?) {
     guard let context else { return }
     // The context is a channel whose event has not ended, and the event ends with the channel.
-    Unmanaged<Channel>.fromOpaque(context).takeUnretainedValue().enqueue(Interest(flags: flags))
+    Unmanaged<Channel>.fromOpaque(context)._withUnsafeGuaranteedRef {
+        $0.enqueue(Interest(flags: flags))
+    }
 }
 
 let channelCallback: EventCallback = channelIsReady
@@ -159,12 +161,12 @@ let channelCallback: EventCallback = channelIsReady
 
 extension Channel {
     /// The channel's turn: does what was found, by the rules of the handlers.
-    func handleEvents() {
+    func handleEvents(_ reactor: Reactor) {
         let what = found
         found = []
         flags.remove(.isEnqueued)
         switch state.phase {
-        case .open: handleOpen(what)
+        case .open: handleOpen(what, reactor)
         case .connecting: if !what.isEmpty { finishConnecting() }
         case .draining: flushQueue()
         case .discarding: discardInput()
@@ -173,24 +175,24 @@ extension Channel {
     }
 
     @inline(__always)
-    private func handleOpen(_ what: Interest) {
+    private func handleOpen(_ what: Interest, _ reactor: Reactor) {
         if what == .readable, rare == nil {
-            handleReadable()
+            handleReadable(reactor)
             return
         }
         if what.contains(.writable), output != nil { flushQueue() }
         notePeerClose(what)
         if flags.contains(.writableIsNewer) {
-            if what.contains(.writable) { handleWritable() }
-            if what.contains(.readable) { handleReadable() }
+            if what.contains(.writable) { handleWritable(reactor) }
+            if what.contains(.readable) { handleReadable(reactor) }
         } else {
-            if what.contains(.readable) { handleReadable() }
-            if what.contains(.writable) { handleWritable() }
+            if what.contains(.readable) { handleReadable(reactor) }
+            if what.contains(.writable) { handleWritable(reactor) }
         }
     }
 
-    private func handleReadable() {
-        guard state.phase == .open, let reactor = reactorOrNil else { return }
+    private func handleReadable(_ reactor: Reactor) {
+        guard state.phase == .open else { return }
         guard wantsInput else { return arrange() }
         switch reader {
         case .none: break
@@ -203,9 +205,8 @@ extension Channel {
         }
     }
 
-    private func handleWritable() {
-        guard state.phase == .open, output == nil, turnByteCount == 0, let handler = rare?.writable,
-            let reactor = reactorOrNil
+    private func handleWritable(_ reactor: Reactor) {
+        guard state.phase == .open, output == nil, turnByteCount == 0, let handler = rare?.writable
         else { return }
         if reactor.attempt(for: self, { try handler(self) }) {
             rare?.writable = nil

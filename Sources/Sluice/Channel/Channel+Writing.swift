@@ -34,8 +34,7 @@ extension Channel {
         let reactor = try writingReactor(for: bytes.count)
         counted.writes &+= 1
         if output == nil, state.phase == .open {
-            let owner = reactor.turnOutput.owner
-            if owner == nil || owner === self {
+            if reactor.turnOutput.owner == nil || reactor.turnOutput.belongs(to: self) {
                 if reactor.turnOutput.hasRoom(for: bytes.count) {
                     reactor.turnOutput.append(bytes, of: self)
                     return .accepted
@@ -59,7 +58,7 @@ extension Channel {
     /// - Throws: ``SocketError`` with operation `.write`, as ``write(_:)-(RawSpan)``.
     public func flush() throws(SocketError) {
         let reactor = try writingReactor(for: 0)
-        if reactor.turnOutput.owner === self { flushTurn() } else { flushQueue() }
+        if reactor.turnOutput.belongs(to: self) { flushTurn(reactor) } else { flushQueue() }
         try throwPendingError()
     }
 
@@ -143,14 +142,13 @@ extension Channel {
 extension Channel {
     /// How much of the turn's collected output is this channel's.
     var turnByteCount: Int {
-        guard let reactor = reactorOrNil, reactor.turnOutput.owner === self else { return 0 }
+        guard let reactor = reactorOrNil, reactor.turnOutput.belongs(to: self) else { return 0 }
         return reactor.turnOutput.count
     }
 
     /// Sends what this channel has written in the turn.
     @inline(__always)
-    func flushTurn() {
-        guard let reactor = reactorOrNil else { return }
+    func flushTurn(_ reactor: Reactor) {
         let bytes = reactor.turnOutput.bytes
         reactor.turnOutput.clear()
         let sent: Int
@@ -219,7 +217,7 @@ extension Channel {
     func failed(_ error: SocketError, isTold: Bool = false) {
         let isReset = error.code == .connectionReset || error.code == .brokenPipe
         let located = SocketError(error.operation, error.code, at: peerAddress)
-        if let reactor = reactorOrNil, reactor.turnOutput.owner === self { reactor.turnOutput.clear() }
+        if let reactor = reactorOrNil, reactor.turnOutput.belongs(to: self) { reactor.turnOutput.clear() }
         output = nil
         let step = state.failed(isReset ? .reset : .failed(located))
         if !isTold, state.phase == .open {

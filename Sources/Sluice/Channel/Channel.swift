@@ -13,29 +13,29 @@ internal import CSystem
 /// alive for as long as it is open.
 public final class Channel {
     /// Set back by the reactor's deinit, so it is never dangling.
-    unowned(unsafe) private(set) var reactorOrNil: Reactor?
-    var socket: Socket?
-    var event: Event?
-    var state: ChannelState
+    @exclusivity(unchecked) unowned(unsafe) private(set) var reactorOrNil: Reactor?
+    @exclusivity(unchecked) var socket: Socket?
+    @exclusivity(unchecked) var event: Event?
+    @exclusivity(unchecked) var state: ChannelState
     /// What libevent found and no handler has been told yet.
-    var found = Interest()
-    var flags = Flags()
+    @exclusivity(unchecked) var found = Interest()
+    @exclusivity(unchecked) var flags = Flags()
 
-    var reader = Reader.none
-    var input = InputQueue()
-    var output: OutputQueue?
-    var rare: RareParts?
+    @exclusivity(unchecked) var reader = Reader.none
+    @exclusivity(unchecked) var input = InputQueue()
+    @exclusivity(unchecked) var output: OutputQueue?
+    @exclusivity(unchecked) var rare: RareParts?
     /// The server that accepted it, which counts its connections.
     var owner: Server?
-    var shared: SharedOptions
+    @exclusivity(unchecked) var shared: SharedOptions
     var deadline = Deadlines.Key.none
     /// Where the reactor's list holds this channel.
     var index = -1
 
-    var counted = ChannelCounters()
+    @exclusivity(unchecked) var counted = ChannelCounters()
     let openedAt: UInt64
-    var lastReceived: UInt64
-    var lastSent: UInt64
+    @exclusivity(unchecked) var lastReceived: UInt64
+    @exclusivity(unchecked) var lastSent: UInt64
 
     /// The peer's address; still answers after the peer, or this side, has closed.
     public let peerAddress: SocketAddress

@@ -130,11 +130,18 @@ struct TurnOutput {
     private static var capacity: Int { 65_536 }
 
     /// Whose output this is; `nil` when there is none.
-    private(set) var owner: Channel?
+    ///
+    /// Unretained: a channel that is released takes its output out first.
+    private(set) var owner: Unmanaged<Channel>?
     private(set) var count = 0
     private var storage: UnsafeMutableRawPointer?
 
     var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: storage, count: count) }
+
+    @inline(__always)
+    func belongs(to channel: Channel) -> Bool {
+        owner?.toOpaque() == Unmanaged.passUnretained(channel).toOpaque()
+    }
 
     func hasRoom(for size: Int) -> Bool { size <= Self.copyLimit && count + size <= Self.capacity }
 
@@ -145,7 +152,7 @@ struct TurnOutput {
         self.storage = storage
         (storage + count).copyMemory(from: source, byteCount: bytes.count)
         count += bytes.count
-        if owner == nil { owner = channel }
+        owner = Unmanaged.passUnretained(channel)
     }
 
     /// Forgets what was collected: it has been sent, queued or dropped.

@@ -13,34 +13,38 @@ internal import CSystem
 /// ``handle``. A process may have several, each on its own thread.
 public final class Reactor {
     let base: EventBase
+    /// How what hangs on the reactor finds it; cut by its deinit.
+    let link = ReactorLink()
     let mailbox: Mailbox
     private var mailEvent: Event?
 
     /// What libevent found ready, or what was put off, in order; `nextReady` is the first not yet handled.
-    private var ready: [Ready] = []
-    private var nextReady = 0
+    @exclusivity(unchecked) private var ready: [Ready] = []
+    @exclusivity(unchecked) private var nextReady = 0
 
-    var deadlines: Deadlines
+    @exclusivity(unchecked) var deadlines: Deadlines
     private var timerEvent: Event?
 
     /// Output that waits for the end of the turn, of the one channel that wrote first.
-    var turnOutput = TurnOutput()
+    @exclusivity(unchecked) var turnOutput = TurnOutput()
     /// The other channels that wrote in this turn.
-    var unflushed: [Channel] = []
+    @exclusivity(unchecked) var unflushed: [Channel] = []
     /// Where channels read to; a nested reader finds it lent and takes another.
-    private var scratch: UnsafeMutableRawBufferPointer?
+    @exclusivity(unchecked) private var scratch: UnsafeMutableRawBufferPointer?
 
     /// What is open on this reactor, in no order.
     var channels: [Channel] = []
+    /// Channels that were closed in this pass: whoever still works on one may finish.
+    private var closedChannels: [Channel] = []
     var listeners: [ObjectIdentifier: Listener] = [:]
     var watches: [ObjectIdentifier: WeakWatch] = [:]
     var signals: [ObjectIdentifier: WeakSignal] = [:]
     let resolver = Resolver()
 
     private var depth = 0
-    private(set) var isStopping = false
-    private var clockIsStale = true
-    private var lastNow: UInt64 = 0
+    @exclusivity(unchecked) private(set) var isStopping = false
+    @exclusivity(unchecked) private var clockIsStale = true
+    @exclusivity(unchecked) private var lastNow: UInt64 = 0
 
     /// Called with every error that a handler throws, and the channel that it threw for, if any.
     ///
@@ -63,6 +67,7 @@ public final class Reactor {
         }
         mailbox = Mailbox(Descriptor(adopting: counter))
         deadlines = try Deadlines()
+        link.reactor = self
         // Both contexts are this object, and its deinit ends both events before the base.
         let context = Unmanaged.passUnretained(self).toOpaque()
         mailEvent = try Event(base, counter, mailArrived, context)
@@ -72,6 +77,7 @@ public final class Reactor {
     }
 
     deinit {
+        link.reactor = nil
         mailbox.end()
         for listener in listeners.values { listener.reactorEnded() }
         for channel in channels { channel.reactorEnded() }
@@ -170,13 +176,14 @@ extension Reactor {
         if nextReady == ready.count {
             nextReady = 0
             ready.removeAll(keepingCapacity: ready.capacity <= 4_096)
+            if depth == 1, !closedChannels.isEmpty { closedChannels = [] }
         }
     }
 
     @inline(__always)
     private func handle(_ item: Ready) {
         switch item {
-        case .channel(let channel): channel.handleEvents()
+        case .channel(let channel): channel._withUnsafeGuaranteedRef { $0.handleEvents(self) }
         case .closedChannel(let channel): channel.reportClosed()
         case .listener(let listener): listener.acceptWaiting()
         case .watch(let watch): watch.handleEvents()
@@ -196,8 +203,13 @@ extension Reactor {
     /// Sends what the handlers of this turn have written.
     @inline(__always)
     func endTurn() {
-        if let owner = turnOutput.owner { owner.flushTurn() }
+        if let owner = turnOutput.owner { owner._withUnsafeGuaranteedRef { $0.flushTurn(self) } }
         if !unflushed.isEmpty { flushOthers() }
+    }
+
+    /// Keeps a closed channel for whoever still works on it.
+    func keepUntilPassEnds(_ channel: Channel) {
+        if depth > 0 || channel.flags.contains(.isEnqueued) { closedChannels.append(channel) }
     }
 
     private func flushOthers() {
@@ -215,10 +227,14 @@ extension Reactor {
             try handler()
             return false
         } catch {
-            onError(error, channel)
+            report(error, for: channel)
             return true
         }
     }
+
+    /// Not inlined: the hook is read only where something was thrown.
+    @inline(never)
+    func report(_ error: any Error, for channel: Channel? = nil) { onError(error, channel) }
 
     private func deliverMail() {
         var letters = mailbox.takeAll()
@@ -235,9 +251,19 @@ extension Reactor {
     }
 }
 
+/// The way from what hangs on a reactor to the reactor, without keeping it alive.
+///
+/// Not `weak`: a weak reference gives an object a side table, which makes every retain and release of it
+/// several times as dear, and the reactor's are on the path of each message.
+final class ReactorLink {
+    /// Set back by the reactor's deinit, so it is never dangling.
+    fileprivate(set) unowned(unsafe) var reactor: Reactor?
+}
+
 /// Something that waits for its turn.
 enum Ready {
-    case channel(Channel)
+    /// Unretained: the reactor holds an open channel, and a closed one until the outermost pass has ended.
+    case channel(Unmanaged<Channel>)
     case closedChannel(Channel)
     case listener(Listener)
     case watch(Watch)

@@ -49,14 +49,15 @@ extension Reactor {
 
 /// The shared part of a registration: what libevent points to.
 final class Watch {
-    private weak var reactor: Reactor?
+    private let link: ReactorLink
+    private var reactor: Reactor? { link.reactor }
     private var event: Event?
     private var handler: ((Interest) throws -> Void)?
     private var found = Interest()
     private(set) var interest = Interest()
 
     init(_ reactor: Reactor, _ handler: @escaping (Interest) throws -> Void) {
-        self.reactor = reactor
+        link = reactor.link
         self.handler = handler
     }
 
@@ -84,7 +85,6 @@ final class Watch {
         handler = nil
         interest = []
         reactor?.watches[ObjectIdentifier(self)] = nil
-        reactor = nil
     }
 
     fileprivate func note(_ what: Interest) {

@@ -67,14 +67,15 @@ extension Reactor {
 
 /// The shared part of a signal watch: what libevent points to.
 final class SignalAction {
-    private weak var reactor: Reactor?
+    private let link: ReactorLink
+    private var reactor: Reactor? { link.reactor }
     private var mailbox: Mailbox?
     private var event: Event?
     private var handler: (() throws -> Void)?
     private var isQueued = false
 
     init(_ reactor: Reactor, _ handler: @escaping () throws -> Void) {
-        self.reactor = reactor
+        link = reactor.link
         self.mailbox = reactor.mailbox
         self.handler = handler
     }
@@ -94,7 +95,6 @@ final class SignalAction {
         event = nil
         handler = nil
         reactor?.signals[ObjectIdentifier(self)] = nil
-        reactor = nil
         if let mailbox { SignalOwner.giveBack(for: mailbox) }
         mailbox = nil
     }

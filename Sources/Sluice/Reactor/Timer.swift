@@ -24,15 +24,15 @@ extension Timer: Sendable {}
 
 /// A timer's handler, and where it is in the reactor's wheel.
 final class TimerAction {
-    /// Only used while the reactor's wheel, or its firing, holds the action; `nil` when done or cancelled.
-    private weak var reactor: Reactor?
+    private let link: ReactorLink
+    private var reactor: Reactor? { link.reactor }
     private var key = Deadlines.Key.none
     private var handler: (() throws -> Void)?
     private let interval: UInt64?
     private var due: UInt64
 
     init(_ reactor: Reactor, at due: UInt64, every interval: UInt64?, _ handler: @escaping () throws -> Void) {
-        self.reactor = reactor
+        link = reactor.link
         self.due = due
         self.interval = interval
         self.handler = handler
@@ -44,7 +44,6 @@ final class TimerAction {
     func cancel() {
         handler = nil
         reactor?.deadlines.remove(key)
-        reactor = nil
     }
 
     func fire() {

@@ -27,7 +27,8 @@ public struct ListenerOptions: Hashable, Sendable {
 
 /// A listening socket on a reactor; it is neither read nor written.
 public final class Listener {
-    private weak var reactor: Reactor?
+    private let link: ReactorLink
+    private var reactor: Reactor? { link.reactor }
     private var socket: Socket?
     private var event: Event?
     private var gate: AcceptGate
@@ -62,7 +63,7 @@ public final class Listener {
         }
         self.address = try socket.localAddress
         if case .unix(let path) = address { ownedPath = path } else { ownedPath = nil }
-        self.reactor = reactor
+        link = reactor.link
         self.handler = handler
         gate = AcceptGate(most: options.acceptsPerTurn)
         let number = socket.number
@@ -105,7 +106,6 @@ public final class Listener {
     }
 
     func reactorEnded() {
-        reactor = nil
         close()
     }
 
@@ -139,7 +139,7 @@ public final class Listener {
         do {
             try event?.wait(for: gate.isOpen ? Int16(EV_READ) : 0)
         } catch {
-            reactor?.onError(error, nil)
+            reactor?.report(error)
             close()
         }
     }
@@ -203,7 +203,7 @@ extension Listener {
         do {
             try handler(socket, peer)
         } catch {
-            reactor.onError(error, nil)
+            reactor.report(error)
         }
     }
 
@@ -225,7 +225,7 @@ extension Listener {
         deadline = reactor.deadlines.insert(
             .listener(self), at: csystem_monotonic_nanoseconds() + pause.nanoseconds)
         arrange()
-        if pause.isNews { reactor.onError(SocketError(.accept, error.code, at: address), nil) }
+        if pause.isNews { reactor.report(SocketError(.accept, error.code, at: address)) }
     }
 
     private static func openReserve() -> Descriptor? {

@@ -43,7 +43,8 @@ public struct ServerCounters: Hashable, Sendable {
 ///
 /// The reactor keeps a listening server alive; ``close()`` lets it go.
 public final class Server {
-    private weak var reactor: Reactor?
+    private let link: ReactorLink
+    private var reactor: Reactor? { link.reactor }
     private let options: ServerOptions
     private let shared: SharedOptions
     private let handler: (Channel, SocketAddress) throws -> Void
@@ -71,7 +72,7 @@ public final class Server {
         on reactor: Reactor, at addresses: [SocketAddress], options: ServerOptions = .init(),
         onAccept handler: @escaping (Channel, SocketAddress) throws -> Void
     ) throws(SocketError) {
-        self.reactor = reactor
+        link = reactor.link
         self.options = options
         self.handler = handler
         shared = SharedOptions(options.channel)

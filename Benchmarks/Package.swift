@@ -1,0 +1,64 @@
+// swift-tools-version: 6.2
+// SPDX-License-Identifier: Apache-2.0
+// The programs that the benchmarks measure, kept out of the library's own package.
+// So whoever depends on Sluice never fetches what it is only compared with.
+
+import PackageDescription
+
+// Unsafe flags are refused in a dependency, but this package is only ever a root.
+let warnings: [CSetting] = [.unsafeFlags(["-Wall", "-Wextra", "-Wshadow", "-Wconversion"])]
+let libeventHeader: [CSetting] = [.headerSearchPath("../CLibevent")]
+let libevent: [LinkerSetting] = [.linkedLibrary("event_core")]
+
+let package = Package(
+    name: "sluice-benchmarks",
+    products: [
+        .executable(name: "peer-epoll", targets: ["EpollPeer"]),
+        .executable(name: "peer-libevent", targets: ["LibeventPeer"]),
+        .executable(name: "peer-bufferevent", targets: ["BuffereventPeer"]),
+        .executable(name: "peer-nio", targets: ["NIOPeer"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2")
+    ],
+    targets: [
+        .target(name: "PeerSupport", path: "Peers/PeerSupport", cSettings: warnings),
+        .systemLibrary(
+            name: "CLibevent",
+            path: "Peers/CLibevent",
+            pkgConfig: "libevent_core",
+            providers: [.apt(["libevent-dev"])]
+        ),
+        .executableTarget(
+            name: "EpollPeer",
+            dependencies: ["PeerSupport"],
+            path: "Peers/EpollPeer",
+            cSettings: warnings
+        ),
+        .executableTarget(
+            name: "LibeventPeer",
+            dependencies: ["PeerSupport", "CLibevent"],
+            path: "Peers/LibeventPeer",
+            cSettings: warnings + libeventHeader,
+            linkerSettings: libevent
+        ),
+        .executableTarget(
+            name: "BuffereventPeer",
+            dependencies: ["PeerSupport", "CLibevent"],
+            path: "Peers/BuffereventPeer",
+            cSettings: warnings + libeventHeader,
+            linkerSettings: libevent
+        ),
+        .executableTarget(
+            name: "NIOPeer",
+            dependencies: [
+                "PeerSupport",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            path: "Peers/NIOPeer"
+        ),
+    ],
+    swiftLanguageModes: [.v6],
+    cLanguageStandard: .gnu17
+)
