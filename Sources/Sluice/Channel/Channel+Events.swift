@@ -30,7 +30,7 @@ extension Channel {
         guard state.phase == .open || state.phase == .connecting else { return }
         reader = handler.map(Reader.bytes) ?? .none
         flags.remove([.needsMore, .writableIsNewer])
-        if handler != nil, hasReadableInput { enqueue(.readable) }
+        if handler != nil, hasReadableInput || state.input == .ended { enqueue(.readable) }
         arrange()
     }
 
@@ -86,7 +86,7 @@ extension Channel {
     /// Reads again after ``pauseReading()``.
     public func resumeReading() {
         flags.remove(.pausedByProgram)
-        if hasReadableInput { enqueue(.readable) }
+        if hasReadableInput || state.input == .ended { enqueue(.readable) }
         arrange()
     }
 }
@@ -125,12 +125,13 @@ extension Channel {
         return Self.edge
     }
 
-    private var wantsInput: Bool {
-        if !flags.isDisjoint(with: [.pausedByOutput, .pausedByProgram]) { return false }
+    var wantsInput: Bool {
+        if flags.contains(.pausedByProgram) { return false }
         return switch reader {
         case .none: false
         case .readable: state.input != .shut
-        case .bytes: state.input == .open
+        // Whoever is sent bytes is held back while its answers pile up.
+        case .bytes: state.input == .open && !(output?.isAboveMark ?? false)
         }
     }
 
@@ -193,10 +194,16 @@ extension Channel {
 
     private func handleReadable(_ reactor: Reactor) {
         guard state.phase == .open else { return }
-        guard wantsInput else { return arrange() }
+        guard wantsInput else {
+            // The end may have come while reading was paused.
+            if case .bytes = reader, state.input == .ended, !flags.contains(.pausedByProgram) {
+                finishInput(reactor)
+            }
+            return arrange()
+        }
         switch reader {
         case .none: break
-        case .bytes(let handler): deliver(to: handler, reactor)
+        case .bytes: deliver(reactor)
         case .readable(let handler):
             let threw = reactor.attempt(for: self) { try handler(self) }
             if threw, case .readable = reader { reader = .none }
@@ -217,12 +224,13 @@ extension Channel {
     /// Finds out whether the peer has closed, where the event does not say.
     private func notePeerClose(_ what: Interest) {
         guard state.phase == .open, let reactor = reactorOrNil else { return }
-        var isClosed = what.contains(.peerClosed)
+        // After this side has shut its reading down, the kernel reports that in the same way.
+        var isClosed = what.contains(.peerClosed) && state.input != .shut
         if !isClosed, !wantsInput, what.contains(.writable), let found = socket?.peerClosed {
-            isClosed = found.finished || found.failed
+            isClosed = found.failed || (found.finished && state.input != .shut)
             if found.failed { takeSocketError() }
         }
-        guard isClosed, state.sawPeerClose() else { return }
+        guard isClosed || state.output == .failed, state.sawPeerClose() else { return }
         if let handler = rare?.peerClosed {
             rare?.peerClosed = nil
             _ = reactor.attempt(for: self) { try handler(self) }
@@ -234,7 +242,7 @@ extension Channel {
     private func takeSocketError() {
         // An option that can't be read leaves the reset that was reported.
         let code = (try? socket?.get(.pendingError)) ?? .connectionReset
-        failed(SocketError(.read, code.rawValue == 0 ? .connectionReset : code, at: peerAddress))
+        readFailed(SocketError(.read, code.rawValue == 0 ? .connectionReset : code, at: peerAddress))
     }
 
     private func finishConnecting() {
@@ -257,7 +265,10 @@ extension Channel {
     func connectFailed(_ error: SocketError, because reason: EndReason? = nil) {
         output = nil
         perform(state.connectFailed(reason ?? .failed(error)))
-        if state.phase == .open { parts.pendingError = error }
+        if state.phase == .open {
+            parts.pendingError = error
+            enqueue([.readable, .writable])
+        }
         reportConnected(error)
         arrange()
     }

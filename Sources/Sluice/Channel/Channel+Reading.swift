@@ -52,7 +52,7 @@ extension Channel {
     ///
     /// - Returns: `.bytes` with what was consumed, which may be 0.
     /// - Throws: what `body` throws, or ``SocketError`` with operation `.read`, as ``read(upTo:_:)``;
-    ///   `.messageTooLong` when what was left is over the limit, which ends the channel's input.
+    ///   `.messageTooLong` when what was left is over the limit, which closes the channel.
     @discardableResult
     public func parse(_ body: (RawSpan) throws -> Int) throws -> ReadResult {
         let reactor = try readingReactor()
@@ -107,11 +107,8 @@ extension Channel {
 
     private func keepUnderLimit() throws(SocketError) {
         guard input.byteCount > shared.values.inputLimit else { return }
-        input = InputQueue()
-        let error = SocketError(.read, .messageTooLong, at: peerAddress)
-        perform(state.failed(.limit(.input)))
-        output = nil
-        throw error
+        close(because: .limit(.input))
+        throw SocketError(.read, .messageTooLong, at: peerAddress)
     }
 
     private func readQueued(upTo maximum: Int, _ body: (RawSpan) throws -> Void) throws -> ReadResult {
@@ -155,12 +152,14 @@ extension Channel {
                 counted.bytesReceived &+= UInt64(count)
                 counted.reads &+= 1
                 lastReceived = reactor.now
-            case .endOfStream: perform(state.inputEnded())
+            case .endOfStream:
+                perform(state.inputEnded())
+                if rare?.peerClosed != nil { enqueue(.peerClosed) }
             case .wouldBlock: break
             }
             return result
         } catch {
-            failed(error, isTold: true)
+            readFailed(error)
             return .endOfStream
         }
     }
@@ -170,23 +169,22 @@ extension Channel {
 
 extension Channel {
     /// Reads what waits, up to the limit of a turn, and hands it to the handler of `onBytes`.
-    func deliver(to handler: @escaping (Channel, RawSpan) throws -> Void, _ reactor: Reactor) {
-        if !input.isEmpty {
-            let queue = input.take()
-            let threw = reactor.attempt(for: self) { try queue.withBytes { try handler(self, $0) } }
-            if threw { close() }
-            guard state.phase == .open else { return }
-        }
+    func deliver(_ reactor: Reactor) {
         var budget = shared.values.bytesPerTurn
-        while budget > 0 {
+        // The handler may pause, close, or give way to another: all is asked anew each time.
+        while budget > 0, state.phase == .open, wantsInput, case .bytes(let handler) = reader {
+            if !input.isEmpty {
+                let queue = input.take()
+                budget -= queue.byteCount
+                let threw = reactor.attempt(for: self) { try queue.withBytes { try handler(self, $0) } }
+                if threw { close() }
+                continue
+            }
             let count = deliverOnce(to: handler, reactor)
             budget -= count
             // A short read has emptied the kernel's buffer; a full one may have left more.
             if count < Reactor.scratchByteCount { return }
             reactor.endTurn()
-            guard state.phase == .open, flags.isDisjoint(with: [.pausedByOutput, .pausedByProgram]),
-                case .bytes = reader
-            else { return }
         }
     }
 
@@ -215,8 +213,9 @@ extension Channel {
     }
 
     /// The bytes have come to their end: the program is told or, if it does not care, the channel closes.
-    private func finishInput(_ reactor: Reactor) {
-        guard state.phase == .open else { return }
+    func finishInput(_ reactor: Reactor) {
+        guard state.phase == .open, !flags.contains(.isEndTold) else { return }
+        flags.insert(.isEndTold)
         guard state.output != .failed, let handler = rare?.inputEnd else { return close() }
         rare?.inputEnd = nil
         if reactor.attempt(for: self, { try handler(self) }) { return close() }

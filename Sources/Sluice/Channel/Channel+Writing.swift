@@ -67,10 +67,7 @@ extension Channel {
         if output.byteCount <= shared.values.highWaterMark { return .accepted }
         if !output.isAboveMark {
             output.isAboveMark = true
-            if case .bytes = reader {
-                flags.insert(.pausedByOutput)
-                arrange()
-            }
+            arrange()
         }
         return .aboveMark
     }
@@ -118,7 +115,7 @@ extension Channel {
             case .wouldBlock, nil: sent = 0
             }
         } catch {
-            return failed(error)
+            return writeFailed(error)
         }
         noteSent(sent, reactor)
         if sent == collected.count + bytes.count { return }
@@ -158,7 +155,7 @@ extension Channel {
             case .wouldBlock, nil: sent = 0
             }
         } catch {
-            return failed(error)
+            return writeFailed(error)
         }
         noteSent(sent, reactor)
         if sent == bytes.count { return }
@@ -187,15 +184,17 @@ extension Channel {
                 budget -= count
             }
         } catch {
-            return failed(error)
+            return writeFailed(error)
         }
         if queue.isEmpty {
             output = nil
-        } else {
+        } else if !queue.isRefused {
+            // The turn is over, not the kernel's room: nothing would report it again.
+            enqueue(.writable)
             queue.isRefused = true
         }
         checkMarks(queue)
-        if output == nil { perform(state.drained(unread: hasUnread)) }
+        if output == nil { perform(state.drained(unread: state.phase == .draining && hasUnread)) }
         arrange()
     }
 
@@ -205,28 +204,40 @@ extension Channel {
             queue.byteCount <= shared.values.lowWaterMark
         else { return }
         queue.isAboveMark = false
-        if flags.contains(.pausedByOutput) {
-            flags.remove(.pausedByOutput)
-            if hasReadableInput { enqueue(.readable) }
-        }
+        if wantsInput, hasReadableInput { enqueue(.readable) }
         guard state.phase == .open, let handler = rare?.drained, let reactor = reactorOrNil else { return }
         if reactor.attempt(for: self, { try handler(self) }) { rare?.drained = nil }
     }
 
-    /// A read or a write failed: what was queued is lost, and the error waits for the next operation.
-    func failed(_ error: SocketError, isTold: Bool = false) {
-        let isReset = error.code == .connectionReset || error.code == .brokenPipe
-        let located = SocketError(error.operation, error.code, at: peerAddress)
-        if let reactor = reactorOrNil, reactor.turnOutput.belongs(to: self) { reactor.turnOutput.clear() }
-        output = nil
-        let step = state.failed(isReset ? .reset : .failed(located))
-        if !isTold, state.phase == .open {
+    /// A write failed: what was queued is lost, and the error waits for the next operation.
+    func writeFailed(_ error: SocketError) {
+        let located = drop(error)
+        let step = state.writeFailed(reason(of: located))
+        if state.phase == .open {
             parts.pendingError = located
-            enqueue(.readable)
-            if rare?.writable != nil { enqueue(.writable) }
+            enqueue([.readable, .writable, .peerClosed])
         }
         perform(step)
         arrange()
+    }
+
+    /// A read failed, which is told as the end of the input: nothing more goes either way.
+    func readFailed(_ error: SocketError) {
+        let located = drop(error)
+        let step = state.readFailed(reason(of: located))
+        if state.phase == .open { enqueue([.readable, .writable, .peerClosed]) }
+        perform(step)
+        arrange()
+    }
+
+    private func drop(_ error: SocketError) -> SocketError {
+        if let reactor = reactorOrNil, reactor.turnOutput.belongs(to: self) { reactor.turnOutput.clear() }
+        output = nil
+        return SocketError(error.operation, error.code, at: peerAddress)
+    }
+
+    private func reason(of error: SocketError) -> EndReason {
+        error.code == .connectionReset || error.code == .brokenPipe ? .reset : .failed(error)
     }
 
     /// Whether the kernel holds input that nobody has read.

@@ -45,8 +45,8 @@ public final class Channel {
         let rawValue: UInt8
         /// The reader saw an incomplete message: what is queued does not count as readable until more comes.
         static let needsMore = Flags(rawValue: 1)
-        /// Reading waits until the output has fallen to the low mark.
-        static let pausedByOutput = Flags(rawValue: 2)
+        /// The end of the input was told to `onInputEnd`, or closed the channel.
+        static let isEndTold = Flags(rawValue: 2)
         /// The program asked for a pause.
         static let pausedByProgram = Flags(rawValue: 4)
         /// On the reactor's list of channels to flush.
@@ -191,7 +191,7 @@ extension Channel {
             } else if state.input == .shut || state.output != .open {
                 .halfClosed
             } else {
-                state.peerClosed ? .peerClosed : .open
+                state.peerClosed || state.input == .ended ? .peerClosed : .open
             }
         }
     }

@@ -89,17 +89,24 @@ struct ChannelState: Equatable {
 
     /// A read met the end of the input.
     mutating func inputEnded() -> Step {
-        peerClosed = true
         if phase == .discarding { return release() }
         if input == .open { input = .ended }
         note(.finished)
         return .nothing
     }
 
-    /// A read or a write failed: nothing more goes either way.
-    mutating func failed(_ cause: EndReason) -> Step {
+    /// A read failed: nothing more goes either way.
+    mutating func readFailed(_ cause: EndReason) -> Step {
         guard phase != .closed else { return .nothing }
         fail(cause)
+        return phase == .open ? .nothing : release()
+    }
+
+    /// A write failed: nothing more goes out, but what the peer had sent before can still be read.
+    mutating func writeFailed(_ cause: EndReason) -> Step {
+        guard phase != .closed else { return .nothing }
+        note(cause)
+        output = .failed
         return phase == .open ? .nothing : release()
     }
 
@@ -191,7 +198,6 @@ struct ChannelState: Equatable {
         note(cause)
         input = input == .shut ? .shut : .ended
         output = .failed
-        peerClosed = true
     }
 
     private mutating func note(_ cause: EndReason) {

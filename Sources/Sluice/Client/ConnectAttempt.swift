@@ -7,7 +7,9 @@ internal import CSystem
 
 /// An attempt to connect that is under way.
 public final class ConnectAttempt {
-    private let client: Client
+    private let link: ReactorLink
+    private let options: ClientOptions
+    private let shared: SharedOptions
     private let endpoint: Endpoint
     private var verdict: ((Result<Channel, ConnectError>) -> Void)?
     private var remaining: ArraySlice<SocketAddress> = []
@@ -19,7 +21,9 @@ public final class ConnectAttempt {
     init(
         _ client: Client, _ endpoint: Endpoint, _ verdict: @escaping (Result<Channel, ConnectError>) -> Void
     ) {
-        self.client = client
+        link = client.reactor.link
+        options = client.options
+        shared = client.shared
         self.endpoint = endpoint
         self.verdict = verdict
     }
@@ -33,7 +37,7 @@ public final class ConnectAttempt {
     }
 
     func begin() throws(SocketError) {
-        timer = client.reactor.after(client.options.timeout) { self.timeRanOut() }
+        timer = link.reactor?.after(options.timeout) { self.timeRanOut() }
         do throws(SocketError) {
             if let address = endpoint.numericAddress {
                 try connect(to: address)
@@ -48,8 +52,7 @@ public final class ConnectAttempt {
     }
 
     private func resolve() {
-        guard case .host(let name, let port) = endpoint else { return }
-        let reactor = client.reactor
+        guard case .host(let name, let port) = endpoint, let reactor = link.reactor else { return }
         question = reactor.resolver.resolve(name, port: port, for: reactor) { answer in
             self.question = nil
             switch answer {
@@ -63,7 +66,7 @@ public final class ConnectAttempt {
 
     /// A local address that can't be used is told at once, not after the look-up.
     private func checkLocalAddress() throws(SocketError) {
-        guard let local = client.options.localAddress else { return }
+        guard let local = options.localAddress else { return }
         let probe = SocketAddress.ip(local, port: 0)
         try Socket(for: probe).bind(to: probe)
     }
@@ -83,14 +86,15 @@ public final class ConnectAttempt {
     private func connect(to address: SocketAddress) throws(SocketError) {
         let socket = try Socket(for: address)
         try bind(socket, for: address)
-        if client.options.noDelay, address.ipAddress != nil { try socket.set(.noDelay, to: true) }
+        if options.noDelay, address.ipAddress != nil { try socket.set(.noDelay, to: true) }
         do throws(SocketError) {
             _ = try socket.connect(to: address)
         } catch {
             // The peer's answer may come at once, and still is told in a later turn.
             return failLater(error)
         }
-        let channel = try Channel(socket, address, client.reactor, client.shared, isConnecting: true)
+        guard let reactor = link.reactor else { return }
+        let channel = try Channel(socket, address, reactor, shared, isConnecting: true)
         self.channel = channel
         channel.parts.connected = { channel, error in self.decided(channel, error) }
         channel.arrange()
@@ -98,8 +102,7 @@ public final class ConnectAttempt {
 
     private func bind(_ socket: borrowing Socket, for address: SocketAddress) throws(SocketError) {
         guard let peer = address.ipAddress else { return }
-        let options = client.options
-        guard options.localAddress != nil || options.localPort != 0 else { return }
+                guard options.localAddress != nil || options.localPort != 0 else { return }
         if options.localPort != 0 { try socket.set(.reuseAddress, to: true) }
         let local = options.localAddress ?? (peer.isIPv6 ? .any6 : .any)
         try socket.bind(to: .ip(local, port: options.localPort))
@@ -107,7 +110,7 @@ public final class ConnectAttempt {
 
     private func failLater(_ error: SocketError) {
         failures.append(error)
-        client.reactor.after(.zero) { if self.isPending { self.tryNext() } }
+        link.reactor?.after(.zero) { if self.isPending { self.tryNext() } }
     }
 
     private func decided(_ channel: Channel, _ error: SocketError?) {
@@ -136,7 +139,7 @@ public final class ConnectAttempt {
         verdict = nil
         timer?.cancel()
         timer = nil
-        if let question { client.reactor.resolver.giveUp(question) }
+        if let question { link.reactor?.resolver.giveUp(question) }
         question = nil
         remaining = []
         guard let channel else { return }

@@ -86,6 +86,7 @@ public final class Reactor {
         mailEvent = nil
         timerEvent = nil
         scratch?.deallocate()
+        turnOutput.deallocate()
     }
 
     /// The part of the reactor that other threads may hold.
@@ -149,6 +150,7 @@ extension Reactor {
 
     private func enter() {
         depth += 1
+        clockIsStale = true
         // What the caller of a nested run has written must not wait for its handler's end.
         endTurn()
     }
@@ -156,6 +158,7 @@ extension Reactor {
     private func leave() {
         endTurn()
         depth -= 1
+        clockIsStale = true
         if depth == 0 { isStopping = false }
     }
 

@@ -37,7 +37,7 @@ public final class Listener {
     private var reserve: Descriptor?
     private var isQueued = false
     private var handler: ((consuming Socket, SocketAddress) throws -> Void)?
-    private let ownedPath: String?
+    private var file: SocketFile?
 
     /// Where it listens: with the port that the kernel chose, if port 0 was asked for.
     public let address: SocketAddress
@@ -56,13 +56,14 @@ public final class Listener {
         let socket = try Socket(for: address)
         try Self.prepare(socket, address, options)
         try socket.bind(to: address)
+        // The file that bind(2) has made belongs to this listener, also when what follows fails.
+        if case .unix(let path) = address { file = SocketFile(path: path) }
         do throws(SocketError) {
             try socket.listen(backlog: options.backlog)
         } catch {
             throw SocketError(.listen, error.code, at: address)
         }
         self.address = try socket.localAddress
-        if case .unix(let path) = address { ownedPath = path } else { ownedPath = nil }
         link = reactor.link
         self.handler = handler
         gate = AcceptGate(most: options.acceptsPerTurn)
@@ -71,8 +72,8 @@ public final class Listener {
         reserve = Self.openReserve()
         // The context is this object; `close()` or the end of the object ends the event.
         event = try Event(reactor.base, number, listenerIsReady, Unmanaged.passUnretained(self).toOpaque())
-        reactor.listeners[ObjectIdentifier(self)] = self
         try event?.wait(for: Int16(EV_READ))
+        reactor.listeners[ObjectIdentifier(self)] = self
     }
 
     private static func prepare(
@@ -99,8 +100,7 @@ public final class Listener {
         socket = nil
         reserve = nil
         handler = nil
-        // Somebody else may have removed it already.
-        if let ownedPath { _ = unlink(ownedPath) }
+        file = nil
         reactor?.deadlines.remove(deadline)
         reactor?.listeners[ObjectIdentifier(self)] = nil
     }
@@ -143,6 +143,14 @@ public final class Listener {
             close()
         }
     }
+}
+
+/// The file of a Unix socket, removed when the life of its listener ends.
+private struct SocketFile: ~Copyable {
+    let path: String
+
+    // Somebody else may have removed it already.
+    deinit { unlink(path) }
 }
 
 /// Listeners stay on their reactor's thread.

@@ -84,6 +84,7 @@ public final class Server {
                 return
             } catch {
                 closeListeners()
+                listeners.removeAll()
                 if attempts == 0 || error.code != .addressInUse { throw error }
             }
         }
@@ -147,7 +148,7 @@ extension Server {
             if connectionCount < options.maximumConnections { listener.letGo() }
             listener.descriptorCameFree()
         }
-        if connectionCount == 0 { draining?.finish(0) }
+        if connectionCount == 0 { draining?.finishLater(0) }
     }
 }
 
@@ -158,19 +159,17 @@ extension Server {
     ///
     /// `completion` is called once, in a later turn of the reactor, with the number of channels that had to be
     /// closed. They end with ``EndReason/drained``, and what they had to send still goes out within their own
-    /// linger limit. Draining again does nothing but call the second `completion` at the same end.
+    /// linger limit. Draining again keeps the first limit and calls both completions at the end.
     public func drain(within limit: Duration, _ completion: @escaping (Int) -> Void) {
         close()
         guard let reactor else { return }
-        if let draining {
-            draining.completions.append(completion)
-            return
-        }
-        let draining = Draining(completion)
+        let draining = draining ?? Draining(reactor.link)
+        draining.completions.append(completion)
         self.draining = draining
-        draining.timer = reactor.after(connectionCount == 0 ? .zero : limit) { [self] in
-            let left = closeChannels()
-            draining.finish(left)
+        if connectionCount == 0 {
+            draining.finishLater(0)
+        } else if draining.limit == nil {
+            draining.limit = reactor.after(limit) { [self] in draining.finishLater(closeChannels()) }
         }
     }
 
@@ -181,22 +180,32 @@ extension Server {
     public func closeChannels() -> Int {
         guard let reactor else { return 0 }
         let mine = reactor.channels.filter { $0.owner === self }
+        draining?.willClose(mine.count)
         for channel in mine { channel.close(because: .drained) }
         return mine.count
     }
 
     /// The end of a server that is under way.
     private final class Draining {
-        var completions: [(Int) -> Void]
-        var timer: Timer?
+        let link: ReactorLink
+        var completions: [(Int) -> Void] = []
+        var limit: Timer?
+        private var left: Int?
 
-        init(_ completion: @escaping (Int) -> Void) { completions = [completion] }
+        init(_ link: ReactorLink) { self.link = link }
 
-        func finish(_ left: Int) {
-            timer?.cancel()
-            let waiting = completions
-            completions = []
-            for completion in waiting { completion(left) }
+        /// Channels are about to be closed, so the last one's end is not the end of waiting.
+        func willClose(_ count: Int) { left = max(left ?? 0, count) }
+
+        /// Calls the completions in a turn of their own; the first count stands.
+        func finishLater(_ count: Int) {
+            limit?.cancel()
+            left = max(left ?? 0, count)
+            link.reactor?.after(.zero) { [self] in
+                let waiting = completions
+                completions = []
+                for completion in waiting { completion(left ?? 0) }
+            }
         }
     }
 }
