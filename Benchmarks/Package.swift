@@ -1,6 +1,7 @@
 // swift-tools-version: 6.2
 // SPDX-License-Identifier: Apache-2.0
-// The programs that the benchmarks measure, kept out of the library's own package.
+//
+// The programs that the benchmarks measure and the one that compares them, out of the library's own package.
 // So whoever depends on Sluice never fetches what it is only compared with.
 
 import PackageDescription
@@ -13,6 +14,7 @@ let libevent: [LinkerSetting] = [.linkedLibrary("event_core")]
 let package = Package(
     name: "sluice-benchmarks",
     products: [
+        .executable(name: "compare", targets: ["Compare"]),
         .executable(name: "peer-epoll", targets: ["EpollPeer"]),
         .executable(name: "peer-libevent", targets: ["LibeventPeer"]),
         .executable(name: "peer-bufferevent", targets: ["BuffereventPeer"]),
@@ -22,6 +24,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2")
     ],
     targets: [
+        .executableTarget(name: "Compare", path: "Compare"),
         .target(name: "PeerSupport", path: "Peers/PeerSupport", cSettings: warnings),
         .systemLibrary(
             name: "CLibevent",

@@ -104,23 +104,10 @@ extension Channel {
         if reactor.turnOutput.belongs(to: self) { reactor.turnOutput.clear() }
         reactor.deadlines.remove(deadline)
         deadline = .none
-        reactor.keepUntilPassEnds(self)
-        reactor.forget(self)
-        if rare?.closed != nil { reactor.enqueue(.closedChannel(self)) }
-    }
-}
-
-extension Reactor {
-    /// Takes a closed channel off the list; the last one takes its place.
-    fileprivate func forget(_ channel: Channel) {
-        let index = channel.index
-        guard index >= 0, index < channels.count, channels[index] === channel else { return }
-        channels.swapAt(index, channels.count - 1)
-        channels[index].index = index
-        channels.removeLast()
-        channel.index = -1
-        let owner = channel.owner
-        channel.owner = nil
-        owner?.channelClosed()
+        if rare?.closed != nil { enqueue([]) }
+        reactor.dismiss(self)
+        let counting = owner
+        owner = nil
+        counting?.channelClosed()
     }
 }

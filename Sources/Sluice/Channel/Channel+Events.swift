@@ -144,7 +144,7 @@ extension Channel {
         found.formUnion(what)
         if flags.contains(.isEnqueued) { return }
         flags.insert(.isEnqueued)
-        reactorOrNil.enqueue(.channel(Unmanaged.passUnretained(self)))
+        reactorOrNil.enqueue(self)
     }
 }
 
@@ -160,9 +160,9 @@ let channelCallback: EventCallback = channelIsReady
 
 // MARK: - What has come
 
-extension Channel {
+extension Channel: Resident, TurnWriter, DeadlineOwner {
     /// The channel's turn: does what was found, by the rules of the handlers.
-    func handleEvents(_ reactor: Reactor) {
+    func takeTurn(on reactor: Reactor) {
         let what = found
         found = []
         flags.remove(.isEnqueued)
@@ -171,7 +171,7 @@ extension Channel {
         case .connecting: if !what.isEmpty { finishConnecting() }
         case .draining: flushQueue()
         case .discarding: discardInput()
-        case .closed: break
+        case .closed: reportClosed()
         }
     }
 
@@ -279,7 +279,7 @@ extension Channel {
         handler(self, error)
     }
 
-    func reportClosed() {
+    private func reportClosed() {
         guard let handler = rare?.closed, let reason = state.reason else { return }
         rare = nil
         handler(self, reason)
@@ -299,7 +299,7 @@ extension Channel {
     func setDeadline(_ nanoseconds: UInt64) {
         guard let reactor = reactorOrNil else { return }
         reactor.deadlines.remove(deadline)
-        deadline = reactor.deadlines.insert(.channel(self), at: nanoseconds)
+        deadline = reactor.deadlines.insert(self, at: nanoseconds)
     }
 
     func deadlinePassed() {

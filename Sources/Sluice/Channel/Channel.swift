@@ -25,12 +25,11 @@ public final class Channel {
     @exclusivity(unchecked) var input = InputQueue()
     @exclusivity(unchecked) var output: OutputQueue?
     @exclusivity(unchecked) var rare: RareParts?
-    /// The server that accepted it, which counts its connections.
-    var owner: Server?
+    /// Who counts it, such as the server that accepted it.
+    var owner: (any ChannelOwner)?
     @exclusivity(unchecked) var shared: SharedOptions
     var deadline = Deadlines.Key.none
-    /// Where the reactor's list holds this channel.
-    var index = -1
+    var residentIndex = -1
 
     @exclusivity(unchecked) var counted = ChannelCounters()
     let openedAt: UInt64
@@ -102,8 +101,7 @@ public final class Channel {
         lastSent = openedAt
         // The context is this object; the event ends in `release()`, or with the object.
         event = try Event(reactor.base, number, channelCallback, Unmanaged.passUnretained(self).toOpaque())
-        index = reactor.channels.count
-        reactor.channels.append(self)
+        reactor.admit(self)
         startIdleDeadline()
     }
 
@@ -147,6 +145,11 @@ public final class Channel {
         rare = made
         return made
     }
+}
+
+/// Someone who is told when a channel has released its descriptor.
+protocol ChannelOwner: AnyObject {
+    func channelClosed()
 }
 
 /// Channels stay on their reactor's thread.

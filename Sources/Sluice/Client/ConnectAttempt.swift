@@ -53,7 +53,7 @@ public final class ConnectAttempt {
 
     private func resolve() {
         guard case .host(let name, let port) = endpoint, let reactor = link.reactor else { return }
-        question = reactor.resolver.resolve(name, port: port, for: reactor) { answer in
+        question = Resolver.of(reactor).resolve(name, port: port, for: reactor) { answer in
             self.question = nil
             switch answer {
             case .failure(let error): self.give(.failure(self.error(.unresolved(error))))
@@ -139,7 +139,7 @@ public final class ConnectAttempt {
         verdict = nil
         timer?.cancel()
         timer = nil
-        if let question { link.reactor?.resolver.giveUp(question) }
+        if let question { link.reactor.map { Resolver.of($0).giveUp(question) } }
         question = nil
         remaining = []
         guard let channel else { return }

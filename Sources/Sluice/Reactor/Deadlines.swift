@@ -11,20 +11,15 @@ import Glibc
 /// Times are nanoseconds of the monotonic clock; a tick is 2^17 of them, about 131 us. A deadline is
 /// rounded up to a tick, so nothing fires early.
 struct Deadlines: ~Copyable {
-    /// What a deadline is for.
-    enum Purpose {
-        case timer(TimerAction)
-        case channel(Channel)
-        case listener(Listener)
-    }
-
-    typealias Key = TimingWheel<Purpose>.Key
+    typealias Key = TimingWheel<any DeadlineOwner>.Key
 
     private static let tickBits: UInt64 = 17
 
-    private var wheel: TimingWheel<Purpose>
+    private var wheel: TimingWheel<any DeadlineOwner>
     private let timer: Descriptor
     private var armedTick = UInt64.max
+    /// The timer's descriptor was found readable.
+    var hasFired = false
 
     init() throws(SocketError) {
         let number = try retrying(.create) {
@@ -39,12 +34,13 @@ struct Deadlines: ~Copyable {
     /// The timer's descriptor: readable once the first deadline has come.
     var number: CInt { timer.number }
 
-    /// Whether something waits to be taken by ``popDue()``.
-    var isDue: Bool { wheel.nextTick.map { $0 <= wheel.now } ?? false }
+    /// Whether something waits to be taken, now or after ``advance()``.
+    @inline(__always)
+    var isDue: Bool { hasFired || wheel.hasDue }
 
-    mutating func insert(_ purpose: Purpose, at nanoseconds: UInt64) -> Key {
+    mutating func insert(_ owner: any DeadlineOwner, at nanoseconds: UInt64) -> Key {
         let tick = (nanoseconds &+ (1 << Self.tickBits - 1)) >> Self.tickBits
-        let key = wheel.insert(purpose, at: tick)
+        let key = wheel.insert(owner, at: tick)
         arm()
         return key
     }
@@ -61,10 +57,12 @@ struct Deadlines: ~Copyable {
     }
 
     /// Takes one of the deadlines that are due, the earliest first.
-    mutating func popDue() -> Purpose? { wheel.popDue() }
+    mutating func popDue() -> (any DeadlineOwner)? { wheel.popDue() }
 
-    /// Says that the timer has fired and all that was due is done: it is armed for what comes next.
+    /// Says that all that was due is done: the timer is armed for what comes next.
     mutating func rearm() {
+        guard hasFired else { return arm() }
+        hasFired = false
         var expirations: UInt64 = 0
         _ = SystemCall.read.made { Glibc.read(timer.number, &expirations, 8) }
         armedTick = .max

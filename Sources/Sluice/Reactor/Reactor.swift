@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One thread's event loop: what is registered, what is ready, and the passes that bring both together.
+// One thread's event loop: what is registered, what is ready, and the memory that all on it share.
 // libevent only collects what is ready; handlers run after it has returned, so they may run the loop again.
 
 internal import CLibevent
@@ -12,47 +12,46 @@ internal import CSystem
 /// servers and the values that handlers capture need no lock. The one thing that crosses threads is its
 /// ``handle``. A process may have several, each on its own thread.
 public final class Reactor {
+    // Of the properties below, those on the path of every message are not checked for exclusive access: each
+    // access is a load or a store of this one thread, and none spans a call of a handler.
+
     let base: EventBase
     /// How what hangs on the reactor finds it; cut by its deinit.
     let link = ReactorLink()
     let mailbox: Mailbox
     private var mailEvent: Event?
-
-    /// What libevent found ready, or what was put off, in order; `nextReady` is the first not yet handled.
-    @exclusivity(unchecked) private var ready: [Ready] = []
-    @exclusivity(unchecked) private var nextReady = 0
-
-    @exclusivity(unchecked) var deadlines: Deadlines
     private var timerEvent: Event?
+
+    /// Whose turn comes, in order; `nextReady` is the first that has not had it.
+    @exclusivity(unchecked) var ready: [Ready] = []
+    @exclusivity(unchecked) var nextReady = 0
+    /// Letters from other threads wait.
+    var hasMail = false
+    @exclusivity(unchecked) var deadlines: Deadlines
 
     /// Output that waits for the end of the turn, of the one channel that wrote first.
     @exclusivity(unchecked) var turnOutput = TurnOutput()
     /// The other channels that wrote in this turn.
-    @exclusivity(unchecked) var unflushed: [Channel] = []
+    @exclusivity(unchecked) var unflushed: [any TurnWriter] = []
     /// Where channels read to; a nested reader finds it lent and takes another.
     @exclusivity(unchecked) private var scratch: UnsafeMutableRawBufferPointer?
 
     /// What is open on this reactor, in no order.
-    var channels: [Channel] = []
-    /// Channels that were closed in this pass: whoever still works on one may finish.
-    private var closedChannels: [Channel] = []
-    var listeners: [ObjectIdentifier: Listener] = [:]
-    var watches: [ObjectIdentifier: WeakWatch] = [:]
-    var signals: [ObjectIdentifier: WeakSignal] = [:]
-    let resolver = Resolver()
-
-    private var depth = 0
-    @exclusivity(unchecked) private(set) var isStopping = false
-    @exclusivity(unchecked) private var clockIsStale = true
-    @exclusivity(unchecked) private var lastNow: UInt64 = 0
-
-    /// Called with every error that a handler throws, and the channel that it threw for, if any.
-    ///
-    /// Initially writes one line to standard error.
-    public var onError: (any Error, Channel?) -> Void = { error, channel in
-        let place = channel.map { " (\($0))" } ?? ""
+    var residents: [any Resident] = []
+    /// What was dismissed in this pass: whoever still works on it may finish.
+    var dismissed: [any Resident] = []
+    var attachments: [ObjectIdentifier: AnyObject] = [:]
+    /// What ``onError`` was set to.
+    var errorHook: (any Error, AnyObject?) -> Void = { error, source in
+        let place = source.map { " (\($0))" } ?? ""
         StandardError.write("sluice: a handler failed: \(error)\(place)\n")
     }
+
+    /// How many runs are under way, one inside the other.
+    var depth = 0
+    @exclusivity(unchecked) var isStopping = false
+    @exclusivity(unchecked) var clockIsStale = true
+    @exclusivity(unchecked) private var lastNow: UInt64 = 0
 
     /// How many bytes one read takes at most, and how large the reactor's read buffer is: 64 KiB.
     public static let scratchByteCount = 65_536
@@ -79,10 +78,7 @@ public final class Reactor {
     deinit {
         link.reactor = nil
         mailbox.end()
-        for listener in listeners.values { listener.reactorEnded() }
-        for channel in channels { channel.reactorEnded() }
-        for entry in watches.values { entry.watch?.end() }
-        for entry in signals.values { entry.action?.end() }
+        for resident in residents { resident.reactorEnded() }
         mailEvent = nil
         timerEvent = nil
         scratch?.deallocate()
@@ -97,197 +93,27 @@ public final class Reactor {
 @available(*, unavailable)
 extension Reactor: Sendable {}
 
-// MARK: - Running
-
-extension Reactor {
-    /// Handles events until ``stop()``.
-    ///
-    /// May be called inside a handler: the inner run handles everything, and ``stop()`` ends both.
-    public func run() {
-        enter()
-        while !isStopping { pass(waiting: true) }
-        leave()
-    }
-
-    /// Handles events until `condition` holds, as Tcl's `vwait`; it is asked before each handler.
-    ///
-    /// - Returns: true if the condition holds, false if the reactor was stopped before.
-    @discardableResult
-    public func run(until condition: () -> Bool) -> Bool {
-        enter()
-        var holds = condition()
-        while !holds && !isStopping {
-            pass(waiting: true) {
-                holds = condition()
-                return holds
-            }
-            holds = holds || condition()
-        }
-        leave()
-        return holds
-    }
-
-    /// Waits for one event at least, and handles what is ready then.
-    public func runOnce() {
-        enter()
-        if !isStopping { pass(waiting: true) }
-        leave()
-    }
-
-    /// Handles what is ready now and waits for nothing, as one pass of Tcl's `update`.
-    public func runPending() {
-        enter()
-        if !isStopping { pass(waiting: false) }
-        leave()
-    }
-
-    /// Ends every run of this reactor after the handler that runs now.
-    ///
-    /// Outside a run it does nothing.
-    public func stop() {
-        if depth > 0 { isStopping = true }
-    }
-
-    private func enter() {
-        depth += 1
-        clockIsStale = true
-        // What the caller of a nested run has written must not wait for its handler's end.
-        endTurn()
-    }
-
-    private func leave() {
-        endTurn()
-        depth -= 1
-        clockIsStale = true
-        if depth == 0 { isStopping = false }
-    }
-
-    private func pass(waiting: Bool, endingIf isDone: () -> Bool = { false }) {
-        endTurn()
-        let idle = nextReady == ready.count && !deadlines.isDue
-        base.poll(waiting: waiting && idle)
-        clockIsStale = true
-        // What becomes ready from here on waits for the next pass, so every pass is bounded.
-        var remaining = ready.count - nextReady
-        while remaining > 0 && nextReady < ready.count && !isStopping {
-            let item = ready[nextReady]
-            nextReady += 1
-            remaining -= 1
-            handle(item)
-            if isDone() { break }
-        }
-        if nextReady == ready.count {
-            nextReady = 0
-            ready.removeAll(keepingCapacity: ready.capacity <= 4_096)
-            if depth == 1, !closedChannels.isEmpty { closedChannels = [] }
-        }
-    }
-
-    @inline(__always)
-    private func handle(_ item: Ready) {
-        switch item {
-        case .channel(let channel): channel._withUnsafeGuaranteedRef { $0.handleEvents(self) }
-        case .closedChannel(let channel): channel.reportClosed()
-        case .listener(let listener): listener.acceptWaiting()
-        case .watch(let watch): watch.handleEvents()
-        case .signal(let watch): watch.handleSignal()
-        case .timers: fireTimers()
-        case .mail: deliverMail()
-        }
-        endTurn()
-    }
-
-    /// Puts something off to this pass or the next.
-    @inline(__always)
-    func enqueue(_ item: Ready) {
-        ready.append(item)
-    }
-
-    /// Sends what the handlers of this turn have written.
-    @inline(__always)
-    func endTurn() {
-        if let owner = turnOutput.owner { owner._withUnsafeGuaranteedRef { $0.flushTurn(self) } }
-        if !unflushed.isEmpty { flushOthers() }
-    }
-
-    /// Keeps a closed channel for whoever still works on it.
-    func keepUntilPassEnds(_ channel: Channel) {
-        if depth > 0 || channel.flags.contains(.isEnqueued) { closedChannels.append(channel) }
-    }
-
-    private func flushOthers() {
-        var batch: [Channel] = []
-        swap(&batch, &unflushed)
-        for channel in batch { channel.flushQueue() }
-    }
-
-    /// Runs a handler and reports what it throws.
-    ///
-    /// - Returns: whether it threw.
-    @inline(__always)
-    func attempt(for channel: Channel? = nil, _ handler: () throws -> Void) -> Bool {
-        do {
-            try handler()
-            return false
-        } catch {
-            report(error, for: channel)
-            return true
-        }
-    }
-
-    /// Not inlined: the hook is read only where something was thrown.
-    @inline(never)
-    func report(_ error: any Error, for channel: Channel? = nil) { onError(error, channel) }
-
-    private func deliverMail() {
-        var letters = mailbox.takeAll()
-        while let letter = letters.popFirst() {
-            switch letter {
-            case .stop: isStopping = true
-            case .closure(let closure): _ = attempt { try closure(self) }
-            }
-            endTurn()
-            if isStopping { break }
-        }
-        // What a stop left over is delivered first in the next run.
-        mailbox.putBack(letters)
-    }
-}
-
-/// The way from what hangs on a reactor to the reactor, without keeping it alive.
+/// Someone who waits for a turn.
 ///
-/// Not `weak`: a weak reference gives an object a side table, which makes every retain and release of it
-/// several times as dear, and the reactor's are on the path of each message.
-final class ReactorLink {
-    /// Set back by the reactor's deinit, so it is never dangling.
-    fileprivate(set) unowned(unsafe) var reactor: Reactor?
-}
-
-/// Something that waits for its turn.
-enum Ready {
-    /// Unretained: the reactor holds an open channel, and a closed one until the outermost pass has ended.
-    case channel(Unmanaged<Channel>)
-    case closedChannel(Channel)
-    case listener(Listener)
-    case watch(Watch)
-    case signal(SignalAction)
-    case timers
-    case mail
+/// Not retained: a resident lives while it is on the reactor's list, and after that until the outermost
+/// pass has ended with nobody waiting.
+struct Ready {
+    unowned(unsafe) let resident: any Resident
 }
 
 // The contexts of these two are the reactor itself: see its initialiser.
 
 private func mailArrived(_: CInt, _: Int16, _ context: UnsafeMutableRawPointer?) {
     guard let context else { return }
-    Unmanaged<Reactor>.fromOpaque(context).takeUnretainedValue().enqueue(.mail)
+    Unmanaged<Reactor>.fromOpaque(context).takeUnretainedValue().hasMail = true
 }
 
 private func timerFired(_: CInt, _: Int16, _ context: UnsafeMutableRawPointer?) {
     guard let context else { return }
-    Unmanaged<Reactor>.fromOpaque(context).takeUnretainedValue().enqueue(.timers)
+    Unmanaged<Reactor>.fromOpaque(context).takeUnretainedValue().deadlines.hasFired = true
 }
 
-// MARK: - Time and memory
+// MARK: - What all on it share
 
 extension Reactor {
     /// Nanoseconds of the monotonic clock, read at most once a pass.
@@ -312,4 +138,22 @@ extension Reactor {
         }
         return try body(buffer)
     }
+
+    /// Runs a handler and reports what it throws.
+    ///
+    /// - Returns: whether it threw.
+    @inline(__always)
+    func attempt(for source: AnyObject? = nil, _ handler: () throws -> Void) -> Bool {
+        do {
+            try handler()
+            return false
+        } catch {
+            report(error, for: source)
+            return true
+        }
+    }
+
+    /// Not inlined: the hook is read only where something was thrown.
+    @inline(never)
+    func report(_ error: any Error, for source: AnyObject? = nil) { errorHook(error, source) }
 }

@@ -48,7 +48,8 @@ extension Reactor {
 }
 
 /// The shared part of a registration: what libevent points to.
-final class Watch {
+final class Watch: Resident {
+    var residentIndex = -1
     private let link: ReactorLink
     private var reactor: Reactor? { link.reactor }
     private var event: Event?
@@ -66,8 +67,8 @@ final class Watch {
         // The context is this object; `end()` or its deinit ends the event.
         event = try Event(
             reactor.base, number, watchIsReady, Unmanaged.passUnretained(self).toOpaque())
-        reactor.watches[ObjectIdentifier(self)] = WeakWatch(watch: self)
         try change(to: interest)
+        reactor.admit(self)
     }
 
     deinit { end() }
@@ -84,25 +85,22 @@ final class Watch {
         event = nil
         handler = nil
         interest = []
-        reactor?.watches[ObjectIdentifier(self)] = nil
+        reactor?.dismiss(self)
     }
 
     fileprivate func note(_ what: Interest) {
-        if found.isEmpty { reactor?.enqueue(.watch(self)) }
+        if found.isEmpty { reactor?.enqueue(self) }
         found.formUnion(what)
     }
 
-    func handleEvents() {
+    func reactorEnded() { end() }
+
+    func takeTurn(on reactor: Reactor) {
         let what = found
         found = []
-        guard let reactor, let handler, !what.isEmpty else { return }
+        guard let handler, !what.isEmpty else { return }
         if reactor.attempt({ try handler(what) }) { end() }
     }
-}
-
-/// How a reactor remembers its watches, to end them with itself.
-struct WeakWatch {
-    weak var watch: Watch?
 }
 
 private func watchIsReady(_: CInt, _ flags: Int16, _ context: UnsafeMutableRawPointer?) {

@@ -66,7 +66,8 @@ extension Reactor {
 }
 
 /// The shared part of a signal watch: what libevent points to.
-final class SignalAction {
+final class SignalAction: Resident {
+    var residentIndex = -1
     private let link: ReactorLink
     private var reactor: Reactor? { link.reactor }
     private var mailbox: Mailbox?
@@ -85,8 +86,8 @@ final class SignalAction {
         // The context is this object; `end()` ends the event.
         event = try Event(
             reactor.base, signal.rawValue, signalCame, Unmanaged.passUnretained(self).toOpaque())
-        reactor.signals[ObjectIdentifier(self)] = WeakSignal(action: self)
         try event?.wait(for: Int16(EV_SIGNAL))
+        reactor.admit(self)
     }
 
     deinit { end() }
@@ -94,7 +95,7 @@ final class SignalAction {
     func end() {
         event = nil
         handler = nil
-        reactor?.signals[ObjectIdentifier(self)] = nil
+        reactor?.dismiss(self)
         if let mailbox { SignalOwner.giveBack(for: mailbox) }
         mailbox = nil
     }
@@ -102,19 +103,16 @@ final class SignalAction {
     fileprivate func note() {
         if isQueued { return }
         isQueued = true
-        reactor?.enqueue(.signal(self))
+        reactor?.enqueue(self)
     }
 
-    func handleSignal() {
+    func reactorEnded() { end() }
+
+    func takeTurn(on reactor: Reactor) {
         isQueued = false
-        guard let reactor, let handler else { return }
+        guard let handler else { return }
         _ = reactor.attempt { try handler() }
     }
-}
-
-/// How a reactor remembers its signal watches, to end them with itself.
-struct WeakSignal {
-    weak var action: SignalAction?
 }
 
 /// Which reactor of the process has its signals served, and for how many watches.

@@ -23,7 +23,7 @@ public struct Timer {
 extension Timer: Sendable {}
 
 /// A timer's handler, and where it is in the reactor's wheel.
-final class TimerAction {
+final class TimerAction: DeadlineOwner {
     private let link: ReactorLink
     private var reactor: Reactor? { link.reactor }
     private var key = Deadlines.Key.none
@@ -36,7 +36,7 @@ final class TimerAction {
         self.due = due
         self.interval = interval
         self.handler = handler
-        key = reactor.deadlines.insert(.timer(self), at: due)
+        key = reactor.deadlines.insert(self, at: due)
     }
 
     var isPending: Bool { handler != nil }
@@ -46,7 +46,7 @@ final class TimerAction {
         reactor?.deadlines.remove(key)
     }
 
-    func fire() {
+    func deadlinePassed() {
         guard let reactor, let handler else { return }
         if interval == nil { self.handler = nil }
         _ = reactor.attempt { try handler() }
@@ -55,7 +55,7 @@ final class TimerAction {
         let now = csystem_monotonic_nanoseconds()
         let missed = now > due ? (now - due) / interval : 0
         due += (missed + 1) * interval
-        key = reactor.deadlines.insert(.timer(self), at: due)
+        key = reactor.deadlines.insert(self, at: due)
     }
 }
 
@@ -80,20 +80,6 @@ extension Reactor {
         let step = max(1, interval.nanoseconds)
         let due = csystem_monotonic_nanoseconds() &+ step
         return Timer(action: TimerAction(self, at: due, every: step, handler))
-    }
-
-    func fireTimers() {
-        deadlines.advance()
-        while let purpose = deadlines.popDue() {
-            switch purpose {
-            case .timer(let action): action.fire()
-            case .channel(let channel): channel.deadlinePassed()
-            case .listener(let listener): listener.deadlinePassed()
-            }
-            endTurn()
-            if isStopping { break }
-        }
-        deadlines.rearm()
     }
 }
 

@@ -98,9 +98,12 @@ struct TimingWheel<Element> {
         return release(index)
     }
 
+    /// Whether something waits to be taken by ``popDue()``.
+    var hasDue: Bool { heads[Int(Self.dueList)] >= 0 }
+
     /// When to advance next, in ticks: never later than the first deadline.
     var nextTick: UInt64? {
-        if heads[Int(Self.dueList)] >= 0 { return now }
+        if hasDue { return now }
         return firstSlot()?.start
     }
 

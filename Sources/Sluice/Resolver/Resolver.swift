@@ -37,6 +37,9 @@ final class Resolver {
         waiting[question] = nil
     }
 
+    /// The reactor's own.
+    static func of(_ reactor: Reactor) -> Resolver { reactor.attachment { Resolver() } }
+
     func finish(_ question: UInt64, _ answer: Answer) {
         waiting.removeValue(forKey: question)?(answer)
     }
@@ -103,7 +106,7 @@ private final class ResolverPool: Sendable {
         while let job = takeJob() {
             let answer = Self.lookUp(job.name, port: job.port)
             // Fails only when the reactor has ended, and the question with it.
-            try? job.handle.perform { $0.resolver.finish(job.question, answer) }
+            try? job.handle.perform { Resolver.of($0).finish(job.question, answer) }
         }
     }
 

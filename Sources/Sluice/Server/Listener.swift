@@ -27,6 +27,7 @@ public struct ListenerOptions: Hashable, Sendable {
 
 /// A listening socket on a reactor; it is neither read nor written.
 public final class Listener {
+    var residentIndex = -1
     private let link: ReactorLink
     private var reactor: Reactor? { link.reactor }
     private var socket: Socket?
@@ -73,7 +74,7 @@ public final class Listener {
         // The context is this object; `close()` or the end of the object ends the event.
         event = try Event(reactor.base, number, listenerIsReady, Unmanaged.passUnretained(self).toOpaque())
         try event?.wait(for: Int16(EV_READ))
-        reactor.listeners[ObjectIdentifier(self)] = self
+        reactor.admit(self)
     }
 
     private static func prepare(
@@ -102,7 +103,7 @@ public final class Listener {
         handler = nil
         file = nil
         reactor?.deadlines.remove(deadline)
-        reactor?.listeners[ObjectIdentifier(self)] = nil
+        reactor?.dismiss(self)
     }
 
     func reactorEnded() {
@@ -159,15 +160,15 @@ extension Listener: Sendable {}
 
 // MARK: - Accepting
 
-extension Listener {
+extension Listener: Resident, DeadlineOwner {
     fileprivate func note() {
         if isQueued { return }
         isQueued = true
-        reactor?.enqueue(.listener(self))
+        reactor?.enqueue(self)
     }
 
     /// Takes what waits, up to the limit of a turn.
-    func acceptWaiting() {
+    func takeTurn(on reactor: Reactor) {
         isQueued = false
         let limit = gate.turnLimit
         var count = 0
@@ -231,7 +232,7 @@ extension Listener {
         let pause = gate.exhausted()
         reactor.deadlines.remove(deadline)
         deadline = reactor.deadlines.insert(
-            .listener(self), at: csystem_monotonic_nanoseconds() + pause.nanoseconds)
+            self, at: csystem_monotonic_nanoseconds() + pause.nanoseconds)
         arrange()
         if pause.isNews { reactor.report(SocketError(.accept, error.code, at: address)) }
     }

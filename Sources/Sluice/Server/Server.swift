@@ -124,7 +124,7 @@ extension Server: Sendable {}
 
 // MARK: - Connections
 
-extension Server {
+extension Server: ChannelOwner {
     private func accept(_ socket: consuming Socket, _ peer: SocketAddress) throws {
         guard let reactor else { return }
         guard options.letsIn(peer) else {

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One server on one core, the load on another, and the report that the load gives.
+// The server's CPU time and memory are read by the load from /proc.
+
+import Foundation
+
+/// What `sluice load --json` says, as far as it is used here.
+struct Report: Decodable {
+    struct Latency: Decodable {
+        let p50: Double
+        let p99: Double
+        let p99_9: Double
+    }
+
+    struct CPU: Decodable {
+        let user: Double
+        let total: Double
+    }
+
+    struct Memory: Decodable {
+        let idle: Double
+        let after_traffic: Double
+    }
+
+    let connections: Int
+    let requests: Int
+    let errors: Int
+    let seconds: Double
+    let requests_per_second: Double
+    let bytes_received: Double
+    let latency_us: Latency?
+    let connections_per_second: Double?
+    let server_cpu_us_per_request: CPU?
+    let server_cpu_us: CPU?
+    let server_memory_per_connection: Memory?
+}
+
+enum Measurement {
+    static func run(
+        _ scenario: Scenario, _ contestant: Contestant, _ arguments: Arguments
+    ) throws -> Report {
+        let server = try Server(contestant, scenario.service, arguments)
+        defer { server.stop() }
+        let output = try capture(
+            ["taskset", "-c", "1", arguments.sluice.path, "load", "tcp://\(server.address)", "--json",
+                "--no-progress", "--observe", "\(server.process.processIdentifier)"] + scenario.load)
+        do {
+            return try JSONDecoder().decode(Report.self, from: output)
+        } catch {
+            throw Failure(
+                "\(contestant.name), \(scenario.name): the load's report can't be read: \(error)\n"
+                    + String(decoding: output, as: UTF8.self))
+        }
+    }
+
+    static func capture(_ words: [String]) throws -> Data {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = words
+        let pipe = Pipe()
+        process.standardOutput = pipe
+        try process.run()
+        let output = pipe.fileHandleForReading.readDataToEndOfFile()
+        process.waitUntilExit()
+        return output
+    }
+
+    /// A contestant's process, pinned to the first core.
+    final class Server {
+        let process = Process()
+        let address: String
+
+        init(_ contestant: Contestant, _ service: String, _ arguments: Arguments) throws {
+            let program =
+                contestant.program == "sluice"
+                ? arguments.sluice
+                : URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
+                    .appendingPathComponent(contestant.program)
+            process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+            process.arguments =
+                ["taskset", "-c", "0", program.path] + contestant.before + [service, "--port", "0"]
+                + contestant.after
+            let pipe = Pipe()
+            process.standardOutput = pipe
+            try process.run()
+            let line = String(decoding: pipe.fileHandleForReading.availableData, as: UTF8.self)
+            guard let range = line.firstRange(of: "listening on ") else {
+                process.terminate()
+                throw Failure("\(contestant.name) is not ready: \(line)")
+            }
+            address = line[range.upperBound...].trimmingCharacters(in: .whitespacesAndNewlines)
+        }
+
+        func stop() {
+            process.terminate()
+            process.waitUntilExit()
+        }
+    }
+}

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The page that is written: budgets, tables, machine, versions and method.
+
+import Foundation
+
+struct Page {
+    let results: Results
+    let arguments: Arguments
+
+    func text() -> String {
+        """
+        # Results
+
+        Sluice beside its peers, from one run of `make bench`. Figures are medians of \(arguments.rounds) rounds; ratios
+        are medians of the rounds' own ratios, since every contestant is measured in every round.
+
+        ## Budgets
+
+        \(budgets())
+
+        ## Echo, 64 bytes
+
+        \(echo(Scenario.echo100))
+
+        \(echo(Scenario.echo10000))
+
+        ## Memory for a connection, 10,000 connections
+
+        \(memory())
+
+        ## Bulk stream, writes of 1 MiB on one connection
+
+        \(bulk())
+
+        ## Accepting and closing: connect, one echo, close
+
+        \(churn())
+
+        ## Machine, versions, method
+
+        \(Machine.lines().map { "- \($0)" }.joined(separator: "\n"))
+        - Server on core 0, load on core 1 (`taskset`); TCP over loopback; `TCP_NODELAY` on.
+        - Load: `sluice load`, closed loop, one request under way a connection, \(arguments.seconds) s a measurement after
+          half a second to warm up.
+        - CPU is the server process's own, from `/proc`: total from `schedstat`, to the nanosecond; its user part by the
+          share of clock ticks. Memory is growth of the resident set divided by connections.
+
+        """
+    }
+
+    private func budgets() -> String {
+        table(
+            ["budget", "limit", "measured", "met"],
+            Budget.all.map { budget in
+                let sign = budget.isCeiling ? "<=" : ">="
+                return [
+                    budget.text, "\(sign) \(number(budget.limit, 2))",
+                    number(budget.value(results), budget.limit > 10 ? 0 : 2),
+                    budget.isMissed(in: results) ? "**no**" : "yes",
+                ]
+            })
+    }
+
+    private func echo(_ scenario: String) -> String {
+        let heads = [
+            scenario, "messages/s", "p50 us", "p99 us", "p99.9 us", "user CPU us", "total CPU us",
+            "total to epoll", "user to NIO", "errors",
+        ]
+        return table(
+            heads,
+            Contestant.all.map { one in
+                [
+                    one.name, number(results.median(scenario, one, Figure.rate), 0),
+                    number(results.median(scenario, one) { $0.latency_us?.p50 }, 0),
+                    number(results.median(scenario, one) { $0.latency_us?.p99 }, 0),
+                    number(results.median(scenario, one) { $0.latency_us?.p99_9 }, 0),
+                    number(results.median(scenario, one, Figure.user), 2),
+                    number(results.median(scenario, one, Figure.total), 2),
+                    number(results.ratio(scenario, one, to: .epoll, Figure.total), 2),
+                    number(results.ratio(scenario, one, to: .pipeline, Figure.user), 2),
+                    number(results.median(scenario, one) { Double($0.errors) }, 0),
+                ]
+            })
+    }
+
+    private func memory() -> String {
+        table(
+            ["", "idle, B", "after traffic, B"],
+            Contestant.all.map { one in
+                [
+                    one.name, number(results.median(Scenario.echo10000, one, Figure.idleMemory), 0),
+                    number(results.median(Scenario.echo10000, one, Figure.usedMemory), 0),
+                ]
+            })
+    }
+
+    private func bulk() -> String {
+        table(
+            ["", "MiB/s", "to epoll", "CPU us/MiB"],
+            Contestant.all.map { one in
+                [
+                    one.name,
+                    number(results.median(Scenario.bulk, one, Figure.bytes).map { $0 / 1_048_576 }, 0),
+                    number(results.ratio(Scenario.bulk, one, to: .epoll, Figure.bytes), 2),
+                    number(results.median(Scenario.bulk, one, Figure.cpuPerMebibyte), 0),
+                ]
+            })
+    }
+
+    private func churn() -> String {
+        table(
+            ["", "connections/s", "to epoll", "CPU us/connection", "CPU to epoll", "errors"],
+            Contestant.all.map { one in
+                [
+                    one.name, number(results.median(Scenario.churn, one, Figure.accepts), 0),
+                    number(results.ratio(Scenario.churn, one, to: .epoll, Figure.accepts), 2),
+                    number(results.median(Scenario.churn, one, Figure.total), 1),
+                    number(results.ratio(Scenario.churn, one, to: .epoll, Figure.total), 2),
+                    number(results.median(Scenario.churn, one) { Double($0.errors) }, 0),
+                ]
+            })
+    }
+
+    private func table(_ heads: [String], _ rows: [[String]]) -> String {
+        let line = { (cells: [String]) in "| " + cells.joined(separator: " | ") + " |" }
+        let rule = heads.indices.map { $0 == 0 ? "---" : "--:" }
+        return ([line(heads), line(rule)] + rows.map(line)).joined(separator: "\n")
+    }
+
+    private func number(_ value: Double?, _ digits: Int) -> String {
+        guard let value else { return "-" }
+        return String(format: "%.\(digits)f", value)
+    }
+}
+
+/// What was measured on, and with which versions.
+enum Machine {
+    static func lines() -> [String] {
+        [
+            "\(today()); \(processor()); \(ProcessInfo.processInfo.processorCount) cores; kernel \(first("uname", "-r"))",
+            first("swift", "--version"),
+            "libevent " + first("dpkg-query", "-W", "-f", "${Version}", "libevent-core-2.1-7"),
+            "C: " + first("cc", "--version") + ", by way of the Swift package manager's clang, -O2",
+            "SwiftNIO 2.101.2",
+        ]
+    }
+
+    private static func today() -> String {
+        let formatter = DateFormatter()
+        formatter.dateFormat = "yyyy-MM-dd"
+        formatter.timeZone = TimeZone(secondsFromGMT: 0)
+        return formatter.string(from: Date())
+    }
+
+    private static func processor() -> String {
+        let text = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
+        let line = text.split(separator: "\n").first { $0.hasPrefix("model name") } ?? ""
+        return line.split(separator: ":").last.map { $0.trimmingCharacters(in: .whitespaces) }
+            ?? "unknown processor"
+    }
+
+    private static func first(_ words: String...) -> String {
+        let output = (try? Measurement.capture(words)) ?? Data()
+        let text = String(decoding: output, as: UTF8.self)
+        return text.split(separator: "\n").first.map(String.init) ?? "unknown"
+    }
+}

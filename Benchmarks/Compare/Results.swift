@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The figures of all rounds, and the budgets that they are held against.
+// A figure is the median of its rounds; a ratio is the median of the rounds' own ratios.
+
+/// All reports, by scenario and contestant, in the order of the rounds.
+struct Results {
+    private var reports: [String: [Contestant: [Report]]] = [:]
+
+    mutating func add(_ report: Report, _ scenario: Scenario, _ contestant: Contestant) {
+        reports[scenario.name, default: [:]][contestant, default: []].append(report)
+    }
+
+    func rounds(_ scenario: String, _ contestant: Contestant) -> [Report] {
+        reports[scenario]?[contestant] ?? []
+    }
+
+    /// The median of a figure; `nil` where no round has it.
+    func median(
+        _ scenario: String, _ contestant: Contestant, _ figure: (Report) -> Double?
+    ) -> Double? {
+        Self.median(rounds(scenario, contestant).compactMap(figure))
+    }
+
+    /// The median of the ratios of two contestants, round by round.
+    func ratio(
+        _ scenario: String, _ contestant: Contestant, to other: Contestant,
+        _ figure: (Report) -> Double?
+    ) -> Double? {
+        let pairs = zip(rounds(scenario, contestant), rounds(scenario, other))
+        return Self.median(
+            pairs.compactMap { mine, theirs in
+                guard let above = figure(mine), let below = figure(theirs), below > 0 else { return nil }
+                return above / below
+            })
+    }
+
+    private static func median(_ values: [Double]) -> Double? {
+        if values.isEmpty { return nil }
+        let sorted = values.sorted()
+        let middle = sorted.count / 2
+        return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+    }
+}
+
+/// The figures by name.
+enum Figure {
+    static let total: @Sendable (Report) -> Double? = { $0.server_cpu_us_per_request?.total }
+    static let user: @Sendable (Report) -> Double? = { $0.server_cpu_us_per_request?.user }
+    static let rate: @Sendable (Report) -> Double? = { $0.requests_per_second }
+    static let idleMemory: @Sendable (Report) -> Double? = { $0.server_memory_per_connection?.idle }
+    static let usedMemory: @Sendable (Report) -> Double? = { $0.server_memory_per_connection?.after_traffic }
+    static let accepts: @Sendable (Report) -> Double? = { $0.connections_per_second }
+    static let bytes: @Sendable (Report) -> Double? = { $0.bytes_received / $0.seconds }
+    /// CPU microseconds of the server for each MiB that the load received.
+    static let cpuPerMebibyte: @Sendable (Report) -> Double? = {
+        guard let cpu = $0.server_cpu_us?.total, $0.bytes_received > 0 else { return nil }
+        return cpu / ($0.bytes_received / 1_048_576)
+    }
+}
+
+/// A limit that was set beforehand.
+struct Budget: Sendable {
+    let text: String
+    /// Whether more is worse.
+    let isCeiling: Bool
+    let limit: Double
+    let value: @Sendable (Results) -> Double?
+
+    func isMissed(in results: Results) -> Bool {
+        guard let value = value(results) else { return true }
+        return isCeiling ? value > limit : value < limit
+    }
+
+    static let all: [Budget] =
+        [Scenario.echo100, Scenario.echo10000].flatMap { scenario in
+            [
+                Budget(text: "\(scenario): total CPU a message, to raw epoll", isCeiling: true, limit: 1.08) {
+                    $0.ratio(scenario, .sluice, to: .epoll, Figure.total)
+                },
+                Budget(text: "\(scenario): user CPU a message, us", isCeiling: true, limit: 0.35) {
+                    $0.median(scenario, .sluice, Figure.user)
+                },
+                Budget(
+                    text: "\(scenario): user CPU a message, to SwiftNIO's pipeline", isCeiling: true,
+                    limit: 1.0 / 3
+                ) { $0.ratio(scenario, .sluice, to: .pipeline, Figure.user) },
+            ]
+        } + [
+            Budget(text: "bulk stream: bytes a second, to raw epoll", isCeiling: false, limit: 0.95) {
+                $0.ratio(Scenario.bulk, .sluice, to: .epoll, Figure.bytes)
+            },
+            Budget(
+                text: "accepting and closing: connections a second, to raw epoll", isCeiling: false,
+                limit: 0.90
+            ) { $0.ratio(Scenario.churn, .sluice, to: .epoll, Figure.accepts) },
+            Budget(text: "idle connection: resident bytes", isCeiling: true, limit: 600) {
+                $0.median(Scenario.echo10000, .sluice, Figure.idleMemory)
+            },
+            Budget(text: "idle connection after traffic: resident bytes", isCeiling: true, limit: 600) {
+                $0.median(Scenario.echo10000, .sluice, Figure.usedMemory)
+            },
+            Budget(
+                text: "1,000 idle timeouts that never fire: total CPU a message, to none", isCeiling: true,
+                limit: 1.03
+            ) { $0.ratio(Scenario.echo1000, .sluiceTimeouts, to: .sluice, Figure.total) },
+        ]
+}

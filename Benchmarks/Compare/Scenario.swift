@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What is measured, and who takes part: the servers with their words, and the load with its words.
+
+/// A server that takes part.
+struct Contestant: Hashable {
+    let name: String
+    /// The executable: `sluice`, or a peer beside this program.
+    let program: String
+    /// What stands before and after the name of the service.
+    let before: [String]
+    let after: [String]
+
+    init(_ name: String, _ program: String, before: [String] = [], after: [String] = []) {
+        self.name = name
+        self.program = program
+        self.before = before
+        self.after = after
+    }
+
+    static let epoll = Contestant("raw epoll, C", "peer-epoll")
+    static let libevent = Contestant("libevent events, C", "peer-libevent")
+    static let bufferevent = Contestant("libevent bufferevents, C", "peer-bufferevent")
+    static let sluice = Contestant("**Sluice, callback**", "sluice", before: ["serve"])
+    static let sluiceTimeouts = Contestant(
+        "**Sluice, callback**, idle timeouts", "sluice", before: ["serve"],
+        after: ["--idle-timeout", "600s"])
+    static let pipeline = Contestant(
+        "SwiftNIO, handler pipeline", "peer-nio", after: ["--style", "pipeline"])
+    static let asyncChannel = Contestant(
+        "SwiftNIO, NIOAsyncChannel", "peer-nio", after: ["--style", "async"])
+
+    static let all = [epoll, libevent, bufferevent, sluice, pipeline, asyncChannel]
+}
+
+/// One kind of load.
+struct Scenario: Hashable {
+    let name: String
+    /// The service that the server offers.
+    let service: String
+    /// The words of `sluice load`.
+    let load: [String]
+    let contestants: [Contestant]
+
+    static let echo100 = "echo, 100 connections"
+    static let echo10000 = "echo, 10,000 connections"
+    static let echo1000 = "echo, 1,000 connections"
+    static let bulk = "bulk stream"
+    static let churn = "accepting and closing"
+
+    static func all(seconds: Int) -> [Scenario] {
+        let time = ["--duration", "\(seconds)s", "--warm-up", "500ms"]
+        return [
+            Scenario(
+                name: echo100, service: "echo", load: ["--connections", "100"] + time,
+                contestants: Contestant.all),
+            Scenario(
+                name: echo10000, service: "echo",
+                load: ["--connections", "10000", "--ramp", "2s"] + time,
+                contestants: Contestant.all),
+            Scenario(
+                name: bulk, service: "chargen", load: ["--connections", "1", "--receive"] + time,
+                contestants: Contestant.all),
+            Scenario(
+                name: churn, service: "echo", load: ["--connections", "64", "--churn"] + time,
+                contestants: Contestant.all),
+            Scenario(
+                name: echo1000, service: "echo", load: ["--connections", "1000"] + time,
+                contestants: [.epoll, .sluice, .sluiceTimeouts]),
+        ]
+    }
+}

@@ -1,0 +1,16 @@
+// swift-tools-version: 6.2
+// SPDX-License-Identifier: Apache-2.0
+//
+// The examples, each a program of one file, as a package that depends on Sluice as any other would.
+// `Echo` is the program of the README, letter for letter.
+
+import PackageDescription
+
+let package = Package(
+    name: "sluice-examples",
+    dependencies: [.package(name: "sluice", path: "..")],
+    targets: ["Echo", "Greet"].map { name in
+        .executableTarget(name: name, dependencies: [.product(name: "Sluice", package: "sluice")])
+    },
+    swiftLanguageModes: [.v6]
+)

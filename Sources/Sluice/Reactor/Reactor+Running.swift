@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The passes of a reactor: ask the kernel, deliver mail, fire timers, give everyone ready a turn.
+// What becomes ready meanwhile waits for the next pass, so every pass is bounded.
+
+internal import CLibevent
+
+extension Reactor {
+    /// Handles events until ``stop()``.
+    ///
+    /// May be called inside a handler: the inner run handles everything, and ``stop()`` ends both.
+    public func run() {
+        enter()
+        while !isStopping { pass(waiting: true) { false } }
+        leave()
+    }
+
+    /// Handles events until `condition` holds, as Tcl's `vwait`; it is asked after each handler.
+    ///
+    /// - Returns: true if the condition holds, false if the reactor was stopped before.
+    @discardableResult
+    public func run(until condition: () -> Bool) -> Bool {
+        enter()
+        var holds = condition()
+        while !holds && !isStopping {
+            pass(waiting: true) {
+                holds = condition()
+                return holds
+            }
+        }
+        leave()
+        return holds
+    }
+
+    /// Waits for one event at least, and handles what is ready then.
+    public func runOnce() {
+        enter()
+        if !isStopping { pass(waiting: true) { false } }
+        leave()
+    }
+
+    /// Handles what is ready now and waits for nothing, as one pass of Tcl's `update`.
+    public func runPending() {
+        enter()
+        if !isStopping { pass(waiting: false) { false } }
+        leave()
+    }
+
+    /// Ends every run of this reactor after the handler that runs now.
+    ///
+    /// Outside a run it does nothing.
+    public func stop() {
+        if depth > 0 { isStopping = true }
+    }
+
+    private func enter() {
+        depth += 1
+        clockIsStale = true
+        // What the caller of a nested run has written must not wait for its handler's end.
+        endTurn()
+    }
+
+    private func leave() {
+        endTurn()
+        depth -= 1
+        clockIsStale = true
+        if depth == 0 { isStopping = false }
+    }
+
+    @inline(__always)
+    private func pass(waiting: Bool, endingIf isDone: () -> Bool) {
+        let isIdle = nextReady == ready.count && !hasMail && !deadlines.isDue
+        base.poll(waiting: waiting && isIdle)
+        clockIsStale = true
+        if hasMail, deliverMail(endingIf: isDone) { return }
+        if deadlines.isDue, fireDeadlines(endingIf: isDone) { return }
+        var remaining = ready.count - nextReady
+        while remaining > 0, nextReady < ready.count, !isStopping {
+            let next = ready[nextReady]
+            nextReady += 1
+            remaining -= 1
+            next.resident.takeTurn(on: self)
+            endTurn()
+            if isDone() { return }
+        }
+        if nextReady == ready.count { forgetReady() }
+    }
+
+    @inline(__always)
+    private func forgetReady() {
+        nextReady = 0
+        ready.removeAll(keepingCapacity: ready.capacity <= 4_096)
+        if depth == 1, !dismissed.isEmpty { dismissed = [] }
+    }
+
+    /// - Returns: whether the run is done.
+    private func deliverMail(endingIf isDone: () -> Bool) -> Bool {
+        hasMail = false
+        var letters = mailbox.takeAll()
+        while let letter = letters.popFirst() {
+            switch letter {
+            case .stop: isStopping = true
+            case .closure(let closure): _ = attempt { try closure(self) }
+            }
+            endTurn()
+            if isStopping || isDone() {
+                // They are delivered first in the next pass.
+                mailbox.putBack(letters)
+                return true
+            }
+        }
+        return false
+    }
+
+    /// - Returns: whether the run is done.
+    private func fireDeadlines(endingIf isDone: () -> Bool) -> Bool {
+        deadlines.advance()
+        while let owner = deadlines.popDue() {
+            owner.deadlinePassed()
+            endTurn()
+            if isStopping || isDone() { return true }
+        }
+        deadlines.rearm()
+        return false
+    }
+}
+
+// MARK: - Turns
+
+extension Reactor {
+    /// Gives a resident a turn in this pass or the next.
+    @inline(__always)
+    func enqueue(_ resident: any Resident) {
+        ready.append(Ready(resident: resident))
+    }
+
+    /// Keeps a dismissed resident for whoever still works on it, or has it waiting for a turn.
+    func keepUntilPassEnds(_ resident: any Resident) {
+        if depth > 0 || nextReady < ready.count { dismissed.append(resident) }
+    }
+
+    /// Sends what the handlers of this turn have written.
+    @inline(__always)
+    func endTurn() {
+        if let owner = turnOutput.owner { owner.flushTurn(self) }
+        if !unflushed.isEmpty { flushOthers() }
+    }
+
+    private func flushOthers() {
+        var batch: [any TurnWriter] = []
+        swap(&batch, &unflushed)
+        for writer in batch { writer.flushQueue() }
+    }
+}
