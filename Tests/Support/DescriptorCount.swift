@@ -17,8 +17,10 @@ public func openDescriptorCount() -> Int {
 
 /// Fails a test that leaves more descriptors open than it found.
 public struct DescriptorCounting: TestTrait, SuiteTrait, TestScoping {
+    /// Each test of a suite is counted by itself.
     public var isRecursive: Bool { true }
 
+    /// Runs the test between two counts.
     public func provideScope(
         for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void
     ) async throws {

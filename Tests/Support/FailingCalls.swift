@@ -19,7 +19,9 @@ package final class FailingCalls {
         self.code = code
     }
 
-    /// Runs `body` with one of its calls failing. Closing is never failed: the kernel closes all the same.
+    /// Runs `body` with one of its calls failing.
+    ///
+    /// Closing is never failed: the kernel closes all the same.
     package func run<Failure: Error>(_ body: () throws(Failure) -> Void) throws(Failure) {
         try SystemCall.intercepting(
             { call in

@@ -25,6 +25,9 @@ extension Reactor {
 
 /// A place that a handler may write to and the test reads.
 public final class Box<Value> {
+    /// What was written last.
     public var value: Value
+
+    /// A place that holds `value` to begin with.
     public init(_ value: Value) { self.value = value }
 }

@@ -3,7 +3,9 @@
 // A block of IP addresses, such as 10.0.0.0/8.
 // Servers allow and deny their clients by it.
 
-/// A block of IP addresses that share their first bits. Source: RFC 4632.
+/// A block of IP addresses that share their first bits.
+///
+/// Source: RFC 4632.
 public struct AddressRange: Hashable, Sendable {
     /// An address inside the block.
     public let address: IPAddress

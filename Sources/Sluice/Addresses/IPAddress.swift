@@ -52,7 +52,9 @@ public enum IPAddress: Hashable, Sendable {
         return false
     }
 
-    /// Whether this is ::ffff:0:0/96, an IPv4 address inside IPv6. Source: RFC 4291, 2.5.5.2.
+    /// Whether this is ::ffff:0:0/96, an IPv4 address inside IPv6.
+    ///
+    /// Source: RFC 4291, 2.5.5.2.
     public var isIPv4Mapped: Bool {
         if case .v6(0, let low, _) = self { return low >> 32 == 0xFFFF }
         return false

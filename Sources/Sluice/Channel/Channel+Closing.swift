@@ -57,7 +57,8 @@ extension Channel {
     func close(because reason: EndReason) {
         flushOwnTurn()
         let wasOpen = state.phase == .open || state.phase == .connecting
-        perform(state.close(queued: output != nil, unread: output == nil && hasUnread, because: reason))
+        perform(
+            state.close(queued: output != nil, unread: output == nil && hasUnread, because: reason))
         if wasOpen { dropHandlers() }
         arrange()
     }

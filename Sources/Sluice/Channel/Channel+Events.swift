@@ -140,7 +140,7 @@ extension Channel {
 
     /// Gives the channel a turn of its own, for what the kernel will not report again.
     func enqueue(_ what: Interest) {
-        guard let reactorOrNil else { return }
+        guard residentIndex >= 0, let reactorOrNil else { return }
         found.formUnion(what)
         if flags.contains(.isEnqueued) { return }
         flags.insert(.isEnqueued)
@@ -181,8 +181,9 @@ extension Channel: Resident, TurnWriter, DeadlineOwner {
             handleReadable(reactor)
             return
         }
-        if what.contains(.writable), output != nil { flushQueue() }
-        notePeerClose(what)
+        let wasQueued = output != nil
+        if wasQueued, what.contains(.writable) { flushQueue() }
+        notePeerClose(what, isExplained: wasQueued || rare?.writable != nil)
         if flags.contains(.writableIsNewer) {
             if what.contains(.writable) { handleWritable(reactor) }
             if what.contains(.readable) { handleReadable(reactor) }
@@ -221,12 +222,16 @@ extension Channel: Resident, TurnWriter, DeadlineOwner {
         }
     }
 
-    /// Finds out whether the peer has closed, where the event does not say.
-    private func notePeerClose(_ what: Interest) {
+    /// Finds out whether the peer has closed, and asks the socket where the event does not say.
+    ///
+    /// - Parameter isExplained: whether somebody waited to write, so that being writable says nothing else.
+    private func notePeerClose(_ what: Interest, isExplained: Bool) {
         guard state.phase == .open, let reactor = reactorOrNil else { return }
         // After this side has shut its reading down, the kernel reports that in the same way.
         var isClosed = what.contains(.peerClosed) && state.input != .shut
-        if !isClosed, !wantsInput, what.contains(.writable), let found = socket?.peerClosed {
+        if !isClosed, !isExplained, !wantsInput, what.contains(.writable),
+            let found = socket?.peerClosed
+        {
             isClosed = found.failed || (found.finished && state.input != .shut)
             if found.failed { takeSocketError() }
         }
@@ -242,7 +247,8 @@ extension Channel: Resident, TurnWriter, DeadlineOwner {
     private func takeSocketError() {
         // An option that can't be read leaves the reset that was reported.
         let code = (try? socket?.get(.pendingError)) ?? .connectionReset
-        readFailed(SocketError(.read, code.rawValue == 0 ? .connectionReset : code, at: peerAddress))
+        readFailed(
+            SocketError(.read, code.rawValue == 0 ? .connectionReset : code, at: peerAddress))
     }
 
     private func finishConnecting() {

@@ -41,6 +41,7 @@ extension Channel {
                 queued.withUnsafeBytes { bytes.copyMemory(from: .init(rebasing: $0[..<count])) }
             }
             input.drop(count)
+            announceRest()
             return .bytes(count)
         }
     }
@@ -73,18 +74,24 @@ extension Channel {
                 }
             }
             let bytes = UnsafeRawBufferPointer(rebasing: buffer[..<fresh])
-            let consumed = hadLeft ? try parseQueued(adding: bytes, body) : try parseFresh(bytes, body)
+            let consumed =
+                hadLeft ? try parseQueued(adding: bytes, body) : try parseFresh(bytes, body)
             if !input.isEmpty { try keepUnderLimit() }
             return .bytes(consumed)
         }
     }
 
-    private func parseFresh(_ bytes: UnsafeRawBufferPointer, _ body: (RawSpan) throws -> Int) throws -> Int {
-        let consumed = try checked(body(bytes.bytes), bytes.count)
-        if consumed < bytes.count {
-            input.append(UnsafeRawBufferPointer(rebasing: bytes[consumed...]))
-            flags.insert(.needsMore)
+    private func parseFresh(
+        _ bytes: UnsafeRawBufferPointer, _ body: (RawSpan) throws -> Int
+    ) throws -> Int {
+        var consumed = 0
+        defer {
+            if consumed < bytes.count {
+                input.append(UnsafeRawBufferPointer(rebasing: bytes[consumed...]))
+                flags.insert(.needsMore)
+            }
         }
+        consumed = try checked(body(bytes.bytes), bytes.count)
         return consumed
     }
 
@@ -111,15 +118,23 @@ extension Channel {
         throw SocketError(.read, .messageTooLong, at: peerAddress)
     }
 
-    private func readQueued(upTo maximum: Int, _ body: (RawSpan) throws -> Void) throws -> ReadResult {
+    private func readQueued(
+        upTo maximum: Int, _ body: (RawSpan) throws -> Void
+    ) throws -> ReadResult {
         var queue = input.take()
         let count = min(maximum, queue.byteCount)
         defer {
             queue.drop(count)
             input.putBack(queue)
+            announceRest()
         }
         try queue.withBytes { try body($0.extracting(first: count)) }
         return .bytes(count)
+    }
+
+    /// What is left counts as readable, though the kernel has nothing to report.
+    private func announceRest() {
+        if hasReadableInput, wantsInput { enqueue(.readable) }
     }
 
     /// The reactor, if this side still reads and no error waits to be told.
@@ -176,7 +191,9 @@ extension Channel {
             if !input.isEmpty {
                 let queue = input.take()
                 budget -= queue.byteCount
-                let threw = reactor.attempt(for: self) { try queue.withBytes { try handler(self, $0) } }
+                let threw = reactor.attempt(for: self) {
+                    try queue.withBytes { try handler(self, $0) }
+                }
                 if threw { close() }
                 continue
             }

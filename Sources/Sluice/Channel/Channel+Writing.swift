@@ -32,6 +32,7 @@ extension Channel {
         _ bytes: UnsafeRawBufferPointer, sharing array: [UInt8]?
     ) throws(SocketError) -> WriteResult {
         let reactor = try writingReactor(for: bytes.count)
+        if bytes.isEmpty { return markResult }
         counted.writes &+= 1
         if output == nil, state.phase == .open {
             if reactor.turnOutput.owner == nil || reactor.turnOutput.belongs(to: self) {
@@ -80,7 +81,8 @@ extension Channel {
         else { throw SocketError(.write, .badDescriptor, at: peerAddress) }
         if rare != nil { try throwPendingError() }
         if state.output != .open {
-            throw SocketError(.write, state.output == .failed ? .brokenPipe : .shutDown, at: peerAddress)
+            throw SocketError(
+                .write, state.output == .failed ? .brokenPipe : .shutDown, at: peerAddress)
         }
         if let output, output.byteCount + count > shared.values.outputLimit {
             throw SocketError(.write, .noBufferSpace, at: peerAddress)
@@ -105,7 +107,9 @@ extension Channel {
     }
 
     /// Sends bytes that are too many to be collected, in one call with those that were.
-    private func sendNow(_ bytes: UnsafeRawBufferPointer, sharing array: [UInt8]?, _ reactor: Reactor) {
+    private func sendNow(
+        _ bytes: UnsafeRawBufferPointer, sharing array: [UInt8]?, _ reactor: Reactor
+    ) {
         let collected = reactor.turnOutput.bytes
         reactor.turnOutput.clear()
         let sent: Int
@@ -205,7 +209,9 @@ extension Channel {
         else { return }
         queue.isAboveMark = false
         if wantsInput, hasReadableInput { enqueue(.readable) }
-        guard state.phase == .open, let handler = rare?.drained, let reactor = reactorOrNil else { return }
+        guard state.phase == .open, let handler = rare?.drained, let reactor = reactorOrNil else {
+            return
+        }
         if reactor.attempt(for: self, { try handler(self) }) { rare?.drained = nil }
     }
 
@@ -231,7 +237,9 @@ extension Channel {
     }
 
     private func drop(_ error: SocketError) -> SocketError {
-        if let reactor = reactorOrNil, reactor.turnOutput.belongs(to: self) { reactor.turnOutput.clear() }
+        if let reactor = reactorOrNil, reactor.turnOutput.belongs(to: self) {
+            reactor.turnOutput.clear()
+        }
         output = nil
         return SocketError(error.operation, error.code, at: peerAddress)
     }

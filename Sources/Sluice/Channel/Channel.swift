@@ -87,7 +87,8 @@ public final class Channel {
     }
 
     init(
-        _ socket: consuming Socket, _ peer: SocketAddress, _ reactor: Reactor, _ shared: SharedOptions,
+        _ socket: consuming Socket, _ peer: SocketAddress, _ reactor: Reactor,
+        _ shared: SharedOptions,
         isConnecting: Bool
     ) throws(SocketError) {
         let number = socket.number
@@ -100,7 +101,8 @@ public final class Channel {
         lastReceived = openedAt
         lastSent = openedAt
         // The context is this object; the event ends in `release()`, or with the object.
-        event = try Event(reactor.base, number, channelCallback, Unmanaged.passUnretained(self).toOpaque())
+        event = try Event(
+            reactor.base, number, channelCallback, Unmanaged.passUnretained(self).toOpaque())
         reactor.admit(self)
         startIdleDeadline()
     }
@@ -110,7 +112,9 @@ public final class Channel {
     /// - Throws: ``SocketError`` with `.badDescriptor` after the reactor has ended.
     public var reactor: Reactor {
         get throws(SocketError) {
-            guard let reactorOrNil else { throw SocketError(.perform, .badDescriptor, at: peerAddress) }
+            guard let reactorOrNil else {
+                throw SocketError(.perform, .badDescriptor, at: peerAddress)
+            }
             return reactorOrNil
         }
     }

@@ -4,21 +4,33 @@
 
 /// The limits and times of a channel.
 public struct ChannelOptions: Hashable, Sendable {
-    /// Above this many queued bytes a write answers ``WriteResult/aboveMark``. Initially 65,536.
+    /// Above this many queued bytes a write answers ``WriteResult/aboveMark``.
+    ///
+    /// Initially 65,536.
     public var highWaterMark = 65_536
     /// At this many queued bytes, after having been above the high mark, ``Channel/onDrained(_:)`` is called.
+    ///
     /// Initially 16,384.
     public var lowWaterMark = 16_384
-    /// A write that would queue more bytes than this is refused whole. Initially 16,777,216.
+    /// A write that would queue more bytes than this is refused whole.
+    ///
+    /// Initially 16,777,216.
     public var outputLimit = 16_777_216
-    /// At most this many unconsumed bytes are kept; more end the channel. Initially 1,048,576.
+    /// At most this many unconsumed bytes are kept; more end the channel.
+    ///
+    /// Initially 1,048,576.
     public var inputLimit = 1_048_576
     /// At most this many bytes are read in one turn, so that a flood leaves time for the others.
+    ///
     /// Initially 262,144.
     public var bytesPerTurn = 262_144
-    /// Ends the channel when no byte came or went for this long; `nil` for never. Initially `nil`.
+    /// Ends the channel when no byte came or went for this long; `nil` for never.
+    ///
+    /// Initially `nil`.
     public var idleTimeout: Duration?
-    /// How long a closed channel may go on sending what was queued. Initially 30 s.
+    /// How long a closed channel may go on sending what was queued.
+    ///
+    /// Initially 30 s.
     public var lingerLimit = Duration.seconds(30)
 
     /// The initial values.

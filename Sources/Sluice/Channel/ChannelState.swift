@@ -152,9 +152,12 @@ struct ChannelState: Equatable {
 
     /// - Returns: `nil` when the writing side is not open.
     mutating func closeWriting(queued: Bool) -> Step? {
-        guard phase == .open || phase == .connecting, output == .open, !isCloseAsked else { return nil }
+        guard phase == .open || phase == .connecting, output == .open, !isCloseAsked else {
+            return nil
+        }
         output = .finishing
-        return phase == .connecting ? .nothing : finishIfBothAreShut(drained(unread: false, queued: queued))
+        return phase == .connecting
+            ? .nothing : finishIfBothAreShut(drained(unread: false, queued: queued))
     }
 
     /// - Returns: `nil` when the reading side was shut before.
@@ -182,7 +185,9 @@ struct ChannelState: Equatable {
     /// All is sent and the program has closed.
     private mutating func settle(unread: Bool) -> Step {
         // close(2) with unread input sends a reset, which may overtake what was sent: RFC 2525, 2.17.
-        guard unread, input == .open, output == .open || output == .finishing else { return release() }
+        guard unread, input == .open, output == .open || output == .finishing else {
+            return release()
+        }
         phase = .discarding
         output = .shut
         return .discard

@@ -113,10 +113,12 @@ extension Socket {
     func send(
         _ first: UnsafeRawBufferPointer, then second: UnsafeRawBufferPointer
     ) throws(SocketError) -> SendResult {
-        try withUnsafeTemporaryAllocation(of: iovec.self, capacity: 2) { vector throws(SocketError) in
+        try withUnsafeTemporaryAllocation(of: iovec.self, capacity: 2) {
+            vector throws(SocketError) in
             for (place, piece) in [first, second].enumerated() {
                 vector[place] = iovec(
-                    iov_base: UnsafeMutableRawPointer(mutating: piece.baseAddress), iov_len: piece.count)
+                    iov_base: UnsafeMutableRawPointer(mutating: piece.baseAddress),
+                    iov_len: piece.count)
             }
             return try send(vector)
         }

@@ -9,13 +9,21 @@ internal import CSystem
 public struct ClientOptions: Hashable, Sendable {
     /// The limits and times of its channels.
     public var channel = ChannelOptions()
-    /// How long one attempt may take, from the look-up of the name to the connection. Initially 10 s.
+    /// How long one attempt may take, from the look-up of the name to the connection.
+    ///
+    /// Initially 10 s.
     public var timeout = Duration.seconds(10)
-    /// The local address to connect from; `nil` lets the kernel choose. Initially `nil`.
+    /// The local address to connect from; `nil` lets the kernel choose.
+    ///
+    /// Initially `nil`.
     public var localAddress: IPAddress?
-    /// The local port to connect from; 0 lets the kernel choose. Initially 0.
+    /// The local port to connect from; 0 lets the kernel choose.
+    ///
+    /// Initially 0.
     public var localPort: UInt16 = 0
-    /// Sends small segments at once. Initially on. Source: `TCP_NODELAY`, tcp(7).
+    /// Sends small segments at once.
+    ///
+    /// Initially on. Source: `TCP_NODELAY`, tcp(7).
     public var noDelay = true
 
     /// The initial values.

@@ -19,7 +19,8 @@ public final class ConnectAttempt {
     private var timer: Timer?
 
     init(
-        _ client: Client, _ endpoint: Endpoint, _ verdict: @escaping (Result<Channel, ConnectError>) -> Void
+        _ client: Client, _ endpoint: Endpoint,
+        _ verdict: @escaping (Result<Channel, ConnectError>) -> Void
     ) {
         link = client.reactor.link
         options = client.options
@@ -102,7 +103,7 @@ public final class ConnectAttempt {
 
     private func bind(_ socket: borrowing Socket, for address: SocketAddress) throws(SocketError) {
         guard let peer = address.ipAddress else { return }
-                guard options.localAddress != nil || options.localPort != 0 else { return }
+        guard options.localAddress != nil || options.localPort != 0 else { return }
         if options.localPort != 0 { try socket.set(.reuseAddress, to: true) }
         let local = options.localAddress ?? (peer.isIPv6 ? .any6 : .any)
         try socket.bind(to: .ip(local, port: options.localPort))

@@ -17,7 +17,9 @@ public struct Interest: OptionSet, Hashable, Sendable {
     public static let readable = Interest(rawValue: 1)
     /// At least one byte can be written, or an error waits to be told.
     public static let writable = Interest(rawValue: 2)
-    /// The peer has closed its writing side, or the connection is gone. Source: `EPOLLRDHUP`, epoll_ctl(2).
+    /// The peer has closed its writing side, or the connection is gone.
+    ///
+    /// Source: `EPOLLRDHUP`, epoll_ctl(2).
     public static let peerClosed = Interest(rawValue: 4)
 }
 

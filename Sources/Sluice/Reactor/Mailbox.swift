@@ -51,6 +51,8 @@ final class Mailbox: Sendable {
         /// `nil` once the reactor has ended; under the mutex, so no number is written to after it was closed.
         var counter: Descriptor?
         var isAwake = false
+        /// A stop waits among the letters: one is enough.
+        var hasStop = false
     }
 
     private let state: Mutex<State>
@@ -63,7 +65,12 @@ final class Mailbox: Sendable {
         let isStop = if case .stop = letter { true } else { false }
         let code = state.withLock { [letter] state -> ErrorCode? in
             guard let number = state.counter?.number else { return .cancelled }
-            if state.letters.count >= Self.limit && !isStop { return .noBufferSpace }
+            if isStop {
+                if state.hasStop { return nil }
+                state.hasStop = true
+            } else if state.letters.count >= Self.limit {
+                return .noBufferSpace
+            }
             state.letters.append(letter)
             if !state.isAwake {
                 state.isAwake = true
@@ -84,6 +91,7 @@ final class Mailbox: Sendable {
                 _ = SystemCall.read.made { Glibc.read(number, &count, 8) }
             }
             state.isAwake = false
+            state.hasStop = false
             var letters: [Letter] = []
             swap(&letters, &state.letters)
             return letters[...]

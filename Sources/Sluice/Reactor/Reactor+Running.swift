@@ -69,28 +69,28 @@ extension Reactor {
 
     @inline(__always)
     private func pass(waiting: Bool, endingIf isDone: () -> Bool) {
-        let isIdle = nextReady == ready.count && !hasMail && !deadlines.isDue
+        let isIdle = nextReady == readyCount && !hasMail && !deadlines.isDue
         base.poll(waiting: waiting && isIdle)
         clockIsStale = true
         if hasMail, deliverMail(endingIf: isDone) { return }
         if deadlines.isDue, fireDeadlines(endingIf: isDone) { return }
-        var remaining = ready.count - nextReady
-        while remaining > 0, nextReady < ready.count, !isStopping {
-            let next = ready[nextReady]
+        var remaining = readyCount - nextReady
+        while remaining > 0, nextReady < readyCount, !isStopping {
+            let next = ready[nextReady].take()
             nextReady += 1
             remaining -= 1
-            next.resident.takeTurn(on: self)
+            next?.takeTurn(on: self)
             endTurn()
-            if isDone() { return }
+            if isDone() { break }
         }
-        if nextReady == ready.count { forgetReady() }
+        if nextReady < readyCount { moveReadyToFront() }
+        readyCount -= nextReady
+        nextReady = 0
+        if ready.count > 8_192, readyCount == 0 { ready = [] }
     }
 
-    @inline(__always)
-    private func forgetReady() {
-        nextReady = 0
-        ready.removeAll(keepingCapacity: ready.capacity <= 4_096)
-        if depth == 1, !dismissed.isEmpty { dismissed = [] }
+    private func moveReadyToFront() {
+        for place in nextReady..<readyCount { ready.swapAt(place - nextReady, place) }
     }
 
     /// - Returns: whether the run is done.
@@ -131,12 +131,12 @@ extension Reactor {
     /// Gives a resident a turn in this pass or the next.
     @inline(__always)
     func enqueue(_ resident: any Resident) {
-        ready.append(Ready(resident: resident))
-    }
-
-    /// Keeps a dismissed resident for whoever still works on it, or has it waiting for a turn.
-    func keepUntilPassEnds(_ resident: any Resident) {
-        if depth > 0 || nextReady < ready.count { dismissed.append(resident) }
+        if readyCount == ready.count {
+            ready.append(resident)
+        } else {
+            ready[readyCount] = resident
+        }
+        readyCount += 1
     }
 
     /// Sends what the handlers of this turn have written.

@@ -22,9 +22,10 @@ public final class Reactor {
     private var mailEvent: Event?
     private var timerEvent: Event?
 
-    /// Whose turn comes, in order; `nextReady` is the first that has not had it.
-    @exclusivity(unchecked) var ready: [Ready] = []
+    /// Whose turn comes, in order, from `nextReady` to before `readyCount`; all other places are `nil`.
+    @exclusivity(unchecked) var ready: [(any Resident)?] = []
     @exclusivity(unchecked) var nextReady = 0
+    @exclusivity(unchecked) var readyCount = 0
     /// Letters from other threads wait.
     var hasMail = false
     @exclusivity(unchecked) var deadlines: Deadlines
@@ -38,8 +39,6 @@ public final class Reactor {
 
     /// What is open on this reactor, in no order.
     var residents: [any Resident] = []
-    /// What was dismissed in this pass: whoever still works on it may finish.
-    var dismissed: [any Resident] = []
     var attachments: [ObjectIdentifier: AnyObject] = [:]
     /// What ``onError`` was set to.
     var errorHook: (any Error, AnyObject?) -> Void = { error, source in
@@ -92,14 +91,6 @@ public final class Reactor {
 /// Reactors stay on the thread that made them; send closures to ``Reactor/handle`` instead.
 @available(*, unavailable)
 extension Reactor: Sendable {}
-
-/// Someone who waits for a turn.
-///
-/// Not retained: a resident lives while it is on the reactor's list, and after that until the outermost
-/// pass has ended with nobody waiting.
-struct Ready {
-    unowned(unsafe) let resident: any Resident
-}
 
 // The contexts of these two are the reactor itself: see its initialiser.
 

@@ -43,13 +43,10 @@ extension Reactor {
     }
 
     /// Takes something off the list; the last one takes its place.
-    ///
-    /// Who still works on it may finish: it lives until the outermost pass has ended.
     func dismiss(_ resident: any Resident) {
         let index = resident.residentIndex
         guard index >= 0 else { return }
         resident.residentIndex = -1
-        keepUntilPassEnds(resident)
         residents.swapAt(index, residents.count - 1)
         residents.removeLast()
         if index < residents.count { residents[index].residentIndex = index }

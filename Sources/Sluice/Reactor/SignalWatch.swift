@@ -50,7 +50,8 @@ extension Reactor {
     public func onSignal(
         _ signal: Signal, _ handler: @escaping () throws -> Void
     ) throws(SocketError) -> SignalWatch {
-        guard (1...64).contains(signal.rawValue), ![SIGKILL, SIGSTOP].contains(signal.rawValue) else {
+        guard (1...64).contains(signal.rawValue), ![SIGKILL, SIGSTOP].contains(signal.rawValue)
+        else {
             throw SocketError(.watch, .invalidArgument)
         }
         guard SignalOwner.take(for: mailbox) else { throw SocketError(.watch, .busy) }

@@ -31,7 +31,10 @@ final class TimerAction: DeadlineOwner {
     private let interval: UInt64?
     private var due: UInt64
 
-    init(_ reactor: Reactor, at due: UInt64, every interval: UInt64?, _ handler: @escaping () throws -> Void) {
+    init(
+        _ reactor: Reactor, at due: UInt64, every interval: UInt64?,
+        _ handler: @escaping () throws -> Void
+    ) {
         link = reactor.link
         self.due = due
         self.interval = interval

@@ -23,7 +23,8 @@ final class Resolver {
         lastQuestion += 1
         let question = lastQuestion
         waiting[question] = completion
-        let job = ResolverPool.Job(question: question, name: name, port: port, handle: reactor.handle)
+        let job = ResolverPool.Job(
+            question: question, name: name, port: port, handle: reactor.handle)
         if !ResolverPool.shared.add(job) {
             reactor.after(.zero) { [self] in
                 finish(question, .failure(ResolverError(name, .tooManyQuestions)))
@@ -131,7 +132,9 @@ private final class ResolverPool: Sendable {
         var addresses: [SocketAddress] = []
         var next = list
         while let entry = next {
-            if let address = SocketAddress(entry.pointee) { addresses.append(address.with(port: port)) }
+            if let address = SocketAddress(entry.pointee) {
+                addresses.append(address.with(port: port))
+            }
             next = entry.pointee.ai_next
         }
         return addresses.isEmpty ? .failure(ResolverError(name, .noAddress)) : .success(addresses)

@@ -8,7 +8,9 @@ import Glibc
 
 /// Why a name did not resolve; prints as `resolve example.invalid: Name or service not known`.
 public struct ResolverError: Error, Hashable, Sendable {
-    /// The kinds of failure. Source: getaddrinfo(3).
+    /// The kinds of failure.
+    ///
+    /// Source: getaddrinfo(3).
     public enum Reason: Hashable, Sendable {
         /// Nobody knows the name.
         case unknownName

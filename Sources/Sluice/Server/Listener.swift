@@ -10,15 +10,24 @@ import Glibc
 /// How a listener is opened.
 public struct ListenerOptions: Hashable, Sendable {
     /// How many connections may wait to be accepted; the kernel caps it at `/proc/sys/net/core/somaxconn`.
+    ///
     /// Initially 4,096.
     public var backlog = 4_096
-    /// Shares the port with other listeners of this user that ask for it too. Initially off.
+    /// Shares the port with other listeners of this user that ask for it too.
+    ///
+    /// Initially off.
     public var reusePort = false
-    /// Lets a listener on `::` take IPv4 clients as well; their addresses are told as IPv4. Initially off.
+    /// Lets a listener on `::` take IPv4 clients as well; their addresses are told as IPv4.
+    ///
+    /// Initially off.
     public var acceptsBothFamilies = false
-    /// How many connections one turn of the reactor may take. Initially 64.
+    /// How many connections one turn of the reactor may take.
+    ///
+    /// Initially 64.
     public var acceptsPerTurn = 64
-    /// Sends small segments at once on the accepted connections. Initially on. Source: `TCP_NODELAY`, tcp(7).
+    /// Sends small segments at once on the accepted connections.
+    ///
+    /// Initially on. Source: `TCP_NODELAY`, tcp(7).
     public var noDelay = true
 
     /// The initial values.
@@ -72,7 +81,8 @@ public final class Listener {
         self.socket = consume socket
         reserve = Self.openReserve()
         // The context is this object; `close()` or the end of the object ends the event.
-        event = try Event(reactor.base, number, listenerIsReady, Unmanaged.passUnretained(self).toOpaque())
+        event = try Event(
+            reactor.base, number, listenerIsReady, Unmanaged.passUnretained(self).toOpaque())
         try event?.wait(for: Int16(EV_READ))
         reactor.admit(self)
     }
@@ -91,7 +101,9 @@ public final class Listener {
     /// Whether it still listens.
     public var isOpen: Bool { socket != nil }
 
-    /// Stops listening; connections that were accepted live on. Closing again does nothing.
+    /// Stops listening; connections that were accepted live on.
+    ///
+    /// Closing again does nothing.
     ///
     /// The file of a Unix socket is removed.
     public func close() {
@@ -193,7 +205,8 @@ extension Listener: Resident, DeadlineOwner {
                 pause(error, reactor)
                 return false
             // The client, or its network, was gone before it was accepted: the next one is asked for.
-            case .connectionAborted, .hostUnreachable, .networkUnreachable, .notPermitted, .timedOut,
+            case .connectionAborted, .hostUnreachable, .networkUnreachable, .notPermitted,
+                .timedOut,
                 ErrorCode(rawValue: EPROTO), ErrorCode(rawValue: ENETDOWN),
                 ErrorCode(rawValue: EHOSTDOWN), ErrorCode(rawValue: ENONET),
                 ErrorCode(rawValue: ENOPROTOOPT):
@@ -256,7 +269,9 @@ extension Socket.Accepted {
 extension SocketAddress {
     /// The address with an IPv4-mapped IP told as IPv4.
     var unmapped: SocketAddress {
-        if case .ip(let ip, let port) = self, ip.isIPv4Mapped { return .ip(ip.unmapped, port: port) }
+        if case .ip(let ip, let port) = self, ip.isIPv4Mapped {
+            return .ip(ip.unmapped, port: port)
+        }
         return self
     }
 }

@@ -11,13 +11,21 @@ public struct ServerOptions: Hashable, Sendable {
     public var listener = ListenerOptions()
     /// The limits and times of its channels.
     public var channel = ChannelOptions()
-    /// How many connections it holds at most; further clients wait in the backlog. Initially no limit.
+    /// How many connections it holds at most; further clients wait in the backlog.
+    ///
+    /// Initially no limit.
     public var maximumConnections = Int.max
-    /// Lets only these in; empty lets all in. Unix clients are always let in. Initially empty.
+    /// Lets only these in; empty lets all in.
+    ///
+    /// Unix clients are always let in. Initially empty.
     public var allowed: [AddressRange] = []
-    /// Turns these away, also where they are allowed. Initially empty.
+    /// Turns these away, also where they are allowed.
+    ///
+    /// Initially empty.
     public var denied: [AddressRange] = []
-    /// Gives all addresses with port 0 the port of the first, retrying up to 10 times. Initially off.
+    /// Gives all addresses with port 0 the port of the first, retrying up to 10 times.
+    ///
+    /// Initially off.
     public var samePort = false
 
     /// The initial values.
@@ -108,7 +116,9 @@ public final class Server {
     /// Whether it still listens.
     public var isListening: Bool { listeners.contains(where: \.isOpen) }
 
-    /// Stops listening; the channels that it made live on. Closing again does nothing.
+    /// Stops listening; the channels that it made live on.
+    ///
+    /// Closing again does nothing.
     public func close() {
         closeListeners()
     }
@@ -135,7 +145,9 @@ extension Server: ChannelOwner {
         channel.owner = self
         connectionCount += 1
         counted.accepted += 1
-        if connectionCount >= options.maximumConnections { listeners.forEach { $0.hold() } }
+        if connectionCount >= options.maximumConnections {
+            for listener in listeners { listener.hold() }
+        }
         if reactor.attempt(for: channel, { try handler(channel, peer) }) { channel.close() }
         channel.arrange()
         reactor.endTurn()
@@ -169,7 +181,8 @@ extension Server {
         if connectionCount == 0 {
             draining.finishLater(0)
         } else if draining.limit == nil {
-            draining.limit = reactor.after(limit) { [self] in draining.finishLater(closeChannels()) }
+            draining.limit = reactor.after(limit) { [self] in draining.finishLater(closeChannels())
+            }
         }
     }
 

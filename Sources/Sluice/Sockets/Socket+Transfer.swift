@@ -25,7 +25,9 @@ public enum SendResult: Hashable, Sendable {
 }
 
 extension Socket {
-    /// Reads what is there, up to the size of `buffer`. Source: recv(2).
+    /// Reads what is there, up to the size of `buffer`.
+    ///
+    /// Source: recv(2).
     ///
     /// - Throws: ``SocketError`` with operation `.read`, such as `.connectionReset`.
     public func receive(into buffer: inout MutableRawSpan) throws(SocketError) -> ReadResult {
@@ -35,7 +37,9 @@ extension Socket {
         }
     }
 
-    /// Sends what the kernel takes at once. Source: send(2), with `MSG_NOSIGNAL`.
+    /// Sends what the kernel takes at once.
+    ///
+    /// Source: send(2), with `MSG_NOSIGNAL`.
     ///
     /// - Throws: ``SocketError`` with operation `.write`, such as `.brokenPipe`.
     public func send(_ bytes: RawSpan) throws(SocketError) -> SendResult {
@@ -45,7 +49,9 @@ extension Socket {
         }
     }
 
-    /// How many bytes the kernel holds for this socket to read. Source: `FIONREAD`, tcp(7).
+    /// How many bytes the kernel holds for this socket to read.
+    ///
+    /// Source: `FIONREAD`, tcp(7).
     ///
     /// - Throws: ``SocketError`` with operation `.read`.
     public var unreadByteCount: Int {
@@ -58,7 +64,9 @@ extension Socket {
         }
     }
 
-    /// Whether the peer sends no more, or is gone, found without reading. Source: poll(2), `POLLRDHUP`.
+    /// Whether the peer sends no more, or is gone, found without reading.
+    ///
+    /// Source: poll(2), `POLLRDHUP`.
     var peerClosed: (finished: Bool, failed: Bool) {
         var question = pollfd(fd: number, events: csystem_poll_peer_closed, revents: 0)
         let count = SystemCall.poll.made { Glibc.poll(&question, 1, 0) }
@@ -68,7 +76,9 @@ extension Socket {
     }
 
     @inline(__always)
-    func receive(into start: UnsafeMutableRawPointer, upTo size: Int) throws(SocketError) -> ReadResult {
+    func receive(
+        into start: UnsafeMutableRawPointer, upTo size: Int
+    ) throws(SocketError) -> ReadResult {
         while true {
             let count = SystemCall.receive.made(upTo: size) { Glibc.recv(number, start, $0, 0) }
             if count > 0 { return .bytes(count) }

@@ -30,7 +30,9 @@ public struct Socket: ~Copyable, Sendable {
     /// The number that the kernel knows the socket by.
     public var number: CInt { descriptor.number }
 
-    /// Two sockets that are connected to each other. Source: socketpair(2), `AF_UNIX`.
+    /// Two sockets that are connected to each other.
+    ///
+    /// Source: socketpair(2), `AF_UNIX`.
     ///
     /// - Throws: ``SocketError`` with operation `.create`.
     public static func makePair() throws(SocketError) -> Pair {
@@ -82,7 +84,9 @@ extension Socket {
         case inProgress
     }
 
-    /// Gives the socket its local address; port 0 lets the kernel choose one. Source: bind(2).
+    /// Gives the socket its local address; port 0 lets the kernel choose one.
+    ///
+    /// Source: bind(2).
     ///
     /// - Throws: ``SocketError`` with operation `.bind`, such as `.addressInUse`.
     public func bind(to address: SocketAddress) throws(SocketError) {
@@ -93,7 +97,9 @@ extension Socket {
         }
     }
 
-    /// Starts to wait for connections. Source: listen(2).
+    /// Starts to wait for connections.
+    ///
+    /// Source: listen(2).
     ///
     /// - Parameter backlog: how many may wait to be accepted; the kernel caps it at
     ///   `/proc/sys/net/core/somaxconn`.
@@ -104,7 +110,9 @@ extension Socket {
         }
     }
 
-    /// Takes the next waiting connection, or `nil` if none waits. Source: accept4(2).
+    /// Takes the next waiting connection, or `nil` if none waits.
+    ///
+    /// Source: accept4(2).
     ///
     /// - Throws: ``SocketError`` with operation `.accept`, such as `.tooManyOpenFiles`.
     public func accept() throws(SocketError) -> Accepted? {
@@ -132,7 +140,9 @@ extension Socket {
         public let peer: SocketAddress
     }
 
-    /// Starts a connection. Source: connect(2).
+    /// Starts a connection.
+    ///
+    /// Source: connect(2).
     ///
     /// - Throws: ``SocketError`` with operation `.connect`, such as `.connectionRefused`.
     public func connect(to address: SocketAddress) throws(SocketError) -> ConnectResult {
@@ -158,7 +168,9 @@ extension Socket {
         case both
     }
 
-    /// Ends one direction or both; the descriptor stays. Source: shutdown(2).
+    /// Ends one direction or both; the descriptor stays.
+    ///
+    /// Source: shutdown(2).
     ///
     /// - Throws: ``SocketError`` with operation `.shutDown`, such as `.notConnected`.
     public func shutDown(_ direction: Direction) throws(SocketError) {
@@ -177,7 +189,9 @@ extension Socket {
 // MARK: - Names and options
 
 extension Socket {
-    /// The socket's own address. Source: getsockname(2).
+    /// The socket's own address.
+    ///
+    /// Source: getsockname(2).
     ///
     /// - Throws: ``SocketError`` with operation `.name`.
     public var localAddress: SocketAddress {
@@ -188,7 +202,9 @@ extension Socket {
         }
     }
 
-    /// The peer's address. Source: getpeername(2).
+    /// The peer's address.
+    ///
+    /// Source: getpeername(2).
     ///
     /// - Throws: ``SocketError`` with operation `.name`, such as `.notConnected`.
     public var peerAddress: SocketAddress {
@@ -208,7 +224,9 @@ extension Socket {
         return address
     }
 
-    /// Changes an option. Source: setsockopt(2).
+    /// Changes an option.
+    ///
+    /// Source: setsockopt(2).
     ///
     /// - Throws: ``SocketError`` with operation `.setOption`, such as `.noProtocolOption`.
     public func set<Value>(_ option: SocketOption<Value>, to value: Value) throws(SocketError) {
@@ -221,7 +239,9 @@ extension Socket {
         }
     }
 
-    /// Reads an option. Source: getsockopt(2).
+    /// Reads an option.
+    ///
+    /// Source: getsockopt(2).
     ///
     /// - Throws: ``SocketError`` with operation `.getOption`, such as `.noProtocolOption`.
     public func get<Value>(_ option: SocketOption<Value>) throws(SocketError) -> Value {

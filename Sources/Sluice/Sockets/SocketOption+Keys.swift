@@ -32,7 +32,9 @@ extension SocketOption where Value == Bool {
     /// Initially as in `/proc/sys/net/ipv6/bindv6only`. Source: `IPV6_V6ONLY`, ipv6(7).
     public static var ipv6Only: Self { Self(level: CInt(IPPROTO_IPV6), name: IPV6_V6ONLY) }
 
-    /// Whether the socket waits for connections; read-only. Source: `SO_ACCEPTCONN`, socket(7).
+    /// Whether the socket waits for connections; read-only.
+    ///
+    /// Source: `SO_ACCEPTCONN`, socket(7).
     public static var isListening: Self { Self(level: SOL_SOCKET, name: SO_ACCEPTCONN) }
 }
 
@@ -64,7 +66,9 @@ extension SocketOption where Value == Duration {
     /// How long to wait between two keep-alive probes.
     ///
     /// Whole seconds, rounded up; 1 s or more. Initially 75 s. Source: `TCP_KEEPINTVL`, tcp(7).
-    public static var keepAliveInterval: Self { Self(level: CInt(IPPROTO_TCP), name: TCP_KEEPINTVL) }
+    public static var keepAliveInterval: Self {
+        Self(level: CInt(IPPROTO_TCP), name: TCP_KEEPINTVL)
+    }
 }
 
 extension SocketOption where Value == Linger {

@@ -10,11 +10,6 @@ import Glibc
 public struct SocketOption<Value: SocketOptionValue>: Sendable {
     let level: CInt
     let name: CInt
-
-    init(level: CInt, name: CInt) {
-        self.level = level
-        self.name = name
-    }
 }
 
 /// A value that the kernel stores as an option of a socket.
@@ -72,7 +67,9 @@ extension ErrorCode: SocketOptionValue {
     public static var emptyKernelForm: CInt { 0 }
 }
 
-/// What close(2) does with data that the peer has not taken. Source: `SO_LINGER`, socket(7).
+/// What close(2) does with data that the peer has not taken.
+///
+/// Source: `SO_LINGER`, socket(7).
 public enum Linger: Hashable, SocketOptionValue {
     /// close(2) returns at once and the kernel goes on sending.
     case off

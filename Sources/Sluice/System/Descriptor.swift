@@ -44,7 +44,9 @@ public struct Descriptor: ~Copyable, Sendable {
         return number
     }
 
-    /// A second descriptor of the same open file, closed on exec. Source: fcntl(2), `F_DUPFD_CLOEXEC`.
+    /// A second descriptor of the same open file, closed on exec.
+    ///
+    /// Source: fcntl(2), `F_DUPFD_CLOEXEC`.
     ///
     /// - Throws: ``SocketError`` with operation `.duplicate`, such as `.tooManyOpenFiles`.
     public borrowing func duplicate() throws(SocketError) -> Descriptor {

@@ -5,7 +5,9 @@
 
 import Glibc
 
-/// How many descriptors this process may have open. Source: getrlimit(2), `RLIMIT_NOFILE`.
+/// How many descriptors this process may have open.
+///
+/// Source: getrlimit(2), `RLIMIT_NOFILE`.
 public enum DescriptorLimit {
     /// The limit in force.
     public static var current: Int { limits().soft }
@@ -17,7 +19,9 @@ public enum DescriptorLimit {
     @discardableResult
     public static func raise() -> Int {
         var values = rlimit()
-        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &values) == 0 else { return current }
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &values) == 0 else {
+            return current
+        }
         values.rlim_cur = values.rlim_max
         // When this fails the old limit stays in force, which is what is returned.
         _ = setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &values)
@@ -26,7 +30,9 @@ public enum DescriptorLimit {
 
     private static func limits() -> (soft: Int, hard: Int) {
         var values = rlimit()
-        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &values) == 0 else { return (0, 0) }
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &values) == 0 else {
+            return (0, 0)
+        }
         return (Int(clamping: values.rlim_cur), Int(clamping: values.rlim_max))
     }
 }
