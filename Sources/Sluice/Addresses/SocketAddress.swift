@@ -77,72 +77,29 @@ extension SocketAddress {
         }
     }
 
-    /// Lends the kernel's form of the address.
+    /// The address as the kernel takes it.
     ///
-    /// - Throws: ``SocketError`` with `.nameTooLong` for a Unix name that does not fit.
-    func withKernelForm<Result: ~Copyable>(
-        for operation: SocketError.Operation,
-        _ body: (UnsafePointer<sockaddr>, socklen_t) throws(SocketError) -> Result
-    ) throws(SocketError) -> Result {
-        var storage = sockaddr_storage()
-        let length = try fill(&storage, for: operation)
-        // `sockaddr_storage` is made to be read as any other kind of address.
-        return try withUnsafePointer(to: storage) { pointer throws(SocketError) in
-            try pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                pointer throws(SocketError) in try body(pointer, length)
-            }
-        }
-    }
-
-    private func fill(
-        _ storage: inout sockaddr_storage, for operation: SocketError.Operation
-    ) throws(SocketError) -> socklen_t {
+    /// - Throws: `.nameTooLong` for a Unix name that does not fit, `.invalidArgument` for a path that is none.
+    func kernelForm() throws(ErrorCode) -> KernelAddress {
         switch self {
         case .ip(.v4(let value), let port):
-            store(
+            return KernelAddress(
                 sockaddr_in(
                     sin_family: sa_family_t(AF_INET), sin_port: port.bigEndian,
-                    sin_addr: in_addr(s_addr: value.bigEndian), sin_zero: (0, 0, 0, 0, 0, 0, 0, 0)),
-                in: &storage)
-            return socklen_t(MemoryLayout<sockaddr_in>.size)
+                    sin_addr: in_addr(s_addr: value.bigEndian), sin_zero: (0, 0, 0, 0, 0, 0, 0, 0)))
         case .ip(let address, let port):
             var scope: UInt32 = 0
             if case .v6(_, _, let number) = address { scope = number }
-            store(
+            return KernelAddress(
                 sockaddr_in6(
                     sin6_family: sa_family_t(AF_INET6), sin6_port: port.bigEndian, sin6_flowinfo: 0,
-                    sin6_addr: address.in6, sin6_scope_id: scope),
-                in: &storage)
-            return socklen_t(MemoryLayout<sockaddr_in6>.size)
+                    sin6_addr: address.in6, sin6_scope_id: scope))
         case .unix(let path):
-            if path.isEmpty || path.utf8.contains(0) {
-                throw SocketError(operation, .invalidArgument, at: self)
-            }
-            return try fill(&storage, name: Array(path.utf8), end: 1, for: operation)
-        case .abstract(let name):
-            return try fill(&storage, name: [0] + name, end: 0, for: operation)
-        case .unnamed:
-            return try fill(&storage, name: [], end: 0, for: operation)
+            if path.isEmpty || path.utf8.contains(0) { throw .invalidArgument }
+            return try KernelAddress(unixName: Array(path.utf8) + [0])
+        case .abstract(let name): return try KernelAddress(unixName: [0] + name)
+        case .unnamed: return try KernelAddress(unixName: [])
         }
-    }
-
-    private func store<Form>(_ form: Form, in storage: inout sockaddr_storage) {
-        withUnsafeMutableBytes(of: &storage) { $0.storeBytes(of: form, as: Form.self) }
-    }
-
-    private func fill(
-        _ storage: inout sockaddr_storage, name: [UInt8], end: Int,
-        for operation: SocketError.Operation
-    ) throws(SocketError) -> socklen_t {
-        let start = MemoryLayout<sa_family_t>.size
-        if name.count + start > MemoryLayout<sockaddr_un>.size - end {
-            throw SocketError(operation, .nameTooLong, at: self)
-        }
-        storage.ss_family = sa_family_t(AF_UNIX)
-        withUnsafeMutableBytes(of: &storage) { bytes in
-            UnsafeMutableRawBufferPointer(rebasing: bytes[start...]).copyBytes(from: name)
-        }
-        return socklen_t(start + name.count + end)
     }
 
     /// Reads what the kernel wrote; `nil` for a family that is neither IP nor Unix.
@@ -186,5 +143,34 @@ extension SocketAddress {
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { call($0, &length) }
         }
         return (result, result < 0 ? nil : SocketAddress(storage, length: length))
+    }
+}
+
+/// An address as the kernel takes it.
+struct KernelAddress {
+    private var storage = sockaddr_storage()
+    private var length = 0
+
+    init<Form>(_ form: Form) {
+        length = MemoryLayout<Form>.size
+        withUnsafeMutableBytes(of: &storage) { $0.storeBytes(of: form, as: Form.self) }
+    }
+
+    /// - Throws: `.nameTooLong` for a name that does not fit into `sockaddr_un`.
+    init(unixName name: [UInt8]) throws(ErrorCode) {
+        let start = MemoryLayout<sa_family_t>.size
+        if start + name.count > MemoryLayout<sockaddr_un>.size { throw .nameTooLong }
+        length = start + name.count
+        storage.ss_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &storage) { bytes in
+            UnsafeMutableRawBufferPointer(rebasing: bytes[start...]).copyBytes(from: name)
+        }
+    }
+
+    func withPointer<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
+        withUnsafePointer(to: storage) { pointer in
+            // `sockaddr_storage` is made to be read as any other kind of address.
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, socklen_t(length)) }
+        }
     }
 }

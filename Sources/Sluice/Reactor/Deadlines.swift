@@ -73,6 +73,8 @@ struct Deadlines: ~Copyable {
         guard let tick = wheel.nextTick, tick < armedTick else { return }
         armedTick = tick
         // Cannot fail: the descriptor is a timer's and the time is in range. timerfd_settime(2).
-        _ = csystem_arm_timer(timer.number, max(1, tick << Self.tickBits))
+        _ = SystemCall.setTimer.made {
+            csystem_arm_timer(timer.number, max(1, tick << Self.tickBits))
+        }
     }
 }

@@ -64,7 +64,11 @@ public struct Socket: ~Copyable, Sendable {
     ///
     /// - Throws: ``SocketError`` with operation `.close`.
     public consuming func close() throws(SocketError) {
-        try descriptor.close()
+        do throws(ErrorCode) {
+            try descriptor.close()
+        } catch {
+            throw SocketError(.close, error)
+        }
     }
 
     /// Gives the socket away: the caller closes it.
@@ -90,10 +94,9 @@ extension Socket {
     ///
     /// - Throws: ``SocketError`` with operation `.bind`, such as `.addressInUse`.
     public func bind(to address: SocketAddress) throws(SocketError) {
-        try address.withKernelForm(for: .bind) { form, length throws(SocketError) in
-            _ = try retrying(.bind, at: address) {
-                SystemCall.bind.made { Glibc.bind(number, form, length) }
-            }
+        let form = try kernelForm(of: address, for: .bind)
+        _ = try retrying(.bind, at: address) {
+            SystemCall.bind.made { form.withPointer { Glibc.bind(number, $0, $1) } }
         }
     }
 
@@ -146,15 +149,25 @@ extension Socket {
     ///
     /// - Throws: ``SocketError`` with operation `.connect`, such as `.connectionRefused`.
     public func connect(to address: SocketAddress) throws(SocketError) -> ConnectResult {
-        try address.withKernelForm(for: .connect) { form, length throws(SocketError) in
-            if SystemCall.connect.made({ Glibc.connect(number, form, length) }) == 0 {
-                return .connected
-            }
-            switch ErrorCode.last {
-            // An interrupted connect goes on in the background, like one in progress.
-            case .inProgress, .interrupted: return .inProgress
-            case let code: throw SocketError(.connect, code, at: address)
-            }
+        let form = try kernelForm(of: address, for: .connect)
+        let result = SystemCall.connect.made {
+            form.withPointer { Glibc.connect(number, $0, $1) }
+        }
+        if result == 0 { return .connected }
+        switch ErrorCode.last {
+        // An interrupted connect goes on in the background, like one in progress.
+        case .inProgress, .interrupted: return .inProgress
+        case let code: throw SocketError(.connect, code, at: address)
+        }
+    }
+
+    private func kernelForm(
+        of address: SocketAddress, for operation: SocketError.Operation
+    ) throws(SocketError) -> KernelAddress {
+        do throws(ErrorCode) {
+            return try address.kernelForm()
+        } catch {
+            throw SocketError(operation, error, at: address)
         }
     }
 

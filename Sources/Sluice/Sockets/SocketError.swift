@@ -64,17 +64,16 @@ extension SocketError: CustomStringConvertible {
     }
 }
 
-/// Repeats a system call for as long as a signal interrupts it; not for close(2) or connect(2).
+/// Repeats a system call for as long as a signal interrupts it, and says what a failure was about.
 @inline(__always)
 func retrying<Count: SignedInteger>(
     _ operation: SocketError.Operation,
     at address: @autoclosure () -> SocketAddress? = nil,
     _ call: () -> Count
 ) throws(SocketError) -> Count {
-    while true {
-        let count = call()
-        if count >= 0 { return count }
-        let code = ErrorCode.last  // `errno`, read once: the next call may overwrite it.
-        guard code == .interrupted else { throw SocketError(operation, code, at: address()) }
+    do throws(ErrorCode) {
+        return try retrying(call)
+    } catch {
+        throw SocketError(operation, error, at: address())
     }
 }

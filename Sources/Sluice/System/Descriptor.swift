@@ -28,13 +28,13 @@ public struct Descriptor: ~Copyable, Sendable {
     ///
     /// The descriptor is gone even when this throws, so nobody tries again. Source: close(2).
     ///
-    /// - Throws: ``SocketError`` with operation `.close`.
-    public consuming func close() throws(SocketError) {
+    /// - Throws: the ``ErrorCode`` that close(2) gave.
+    public consuming func close() throws(ErrorCode) {
         let number = number
         discard self
         let failed = SystemCall.close.made { Glibc.close(number) } != 0
         let code = ErrorCode.last
-        if failed && code != .interrupted { throw SocketError(.close, code) }
+        if failed && code != .interrupted { throw code }
     }
 
     /// Gives the descriptor away: the caller closes it.
@@ -48,10 +48,10 @@ public struct Descriptor: ~Copyable, Sendable {
     ///
     /// Source: fcntl(2), `F_DUPFD_CLOEXEC`.
     ///
-    /// - Throws: ``SocketError`` with operation `.duplicate`, such as `.tooManyOpenFiles`.
-    public borrowing func duplicate() throws(SocketError) -> Descriptor {
+    /// - Throws: ``ErrorCode``, such as `.tooManyOpenFiles`.
+    public borrowing func duplicate() throws(ErrorCode) -> Descriptor {
         let number = number
-        let copy = try retrying(.duplicate) {
+        let copy = try retrying {
             SystemCall.duplicate.made { fcntl(number, F_DUPFD_CLOEXEC, 0) }
         }
         return Descriptor(adopting: copy)

@@ -8,7 +8,7 @@ import Glibc
 /// A number that a system call left in `errno`.
 ///
 /// Source: errno(3).
-public struct ErrorCode: RawRepresentable, Hashable, Sendable {
+public struct ErrorCode: RawRepresentable, Error, Hashable, Sendable {
     /// The number, as in C.
     public let rawValue: CInt
 

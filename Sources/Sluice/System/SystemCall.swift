@@ -9,10 +9,9 @@ import Synchronization
 
 /// One of the system calls that the library makes.
 package enum SystemCall: String, CaseIterable, Sendable {
-    case accept, bind, close, connect, createEvent, createTimer, createSocket, duplicate
-    case getOption, setOption, listen, localName, open, peerName, pair, poll, receive, send
-    case sendVector, shutdown, unreadCount
-    case read, write, armTimer
+    case accept, bind, close, connect, createEvent, createSocket, createTimer, duplicate, getOption
+    case listen, localName, open, pair, peerName, poll, read, receive, send, sendVector, setOption
+    case setTimer, shutdown, unreadCount, write
 
     /// What a test lets the system answer.
     package enum Answer: Sendable {
@@ -85,4 +84,15 @@ private let interceptorKey: pthread_key_t = {
 private final class InterceptorBox {
     let interceptor: SystemCall.Interceptor
     init(_ interceptor: @escaping SystemCall.Interceptor) { self.interceptor = interceptor }
+}
+
+/// Repeats a system call for as long as a signal interrupts it; not for close(2) or connect(2).
+@inline(__always)
+func retrying<Number: SignedInteger>(_ call: () -> Number) throws(ErrorCode) -> Number {
+    while true {
+        let number = call()
+        if number >= 0 { return number }
+        let code = ErrorCode.last  // `errno`, read once: the next call may overwrite it.
+        guard code == .interrupted else { throw code }
+    }
 }

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the command's exit statuses mean, and the one line on standard error that goes with them.
+
+import ArgumentParser
+
+extension ExitCode {
+    /// No connection, or no address to listen on, could be had. Source: `EX_UNAVAILABLE`, sysexits(3).
+    static let unavailable = ExitCode(69)
+    /// Something failed that should not. Source: `EX_SOFTWARE`, sysexits(3).
+    static let software = ExitCode(70)
+    /// A threshold was missed.
+    static let missed = ExitCode(99)
+    /// Ended by a signal, after what there was to say.
+    static let interrupted = ExitCode(130)
+}
+
+/// Runs a command's body: an error that is no exit status ends it with one line and status 70.
+func reportingFaults(_ body: () throws -> Void) throws {
+    do {
+        try body()
+    } catch let code as ExitCode {
+        throw code
+    } catch {
+        StandardStreams.complain("\(error)")
+        throw ExitCode.software
+    }
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `sluice load`: puts a load on a server and reports what it measured.
+
+import ArgumentParser
+import Sluice
+import SluiceLoad
+
+/// `sluice load`.
+struct LoadCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "load",
+        abstract: "Put a load on an echo server and report rates, latencies and errors.",
+        discussion: """
+            Exit status: 0 well, 69 no connection or all of them lost, 99 a threshold missed, 130 \
+            interrupted after the report.
+            """)
+
+    @OptionGroup var options: LoadOptions
+
+    func run() throws {
+        try reportingFaults {
+            DescriptorLimit.raise()
+            let reactor = try Reactor()
+            try LoadSession(options, on: reactor, engine: engine(on: reactor)).run()
+        }
+    }
+
+    private func engine(on reactor: Reactor) throws -> any LoadEngine {
+        if options.processes == 1 { return LoadRun(options.workload, on: reactor) }
+        // After the program's name and `load` come the options, which the workers read as well.
+        let arguments = Array(CommandLine.arguments.dropFirst(2))
+        return try WorkerGroup(count: options.processes, arguments: arguments, on: reactor)
+    }
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One `sluice load` from its first sample to its report and exit status.
+
+import ArgumentParser
+import Sluice
+import SluiceLoad
+
+/// Conducts a load: samples the server between the phases, shows progress, ends on signals.
+final class LoadSession {
+    private let options: LoadOptions
+    private let reactor: Reactor
+    private let engine: any LoadEngine
+    private let observer: ProcessObserver?
+    private var samples = ServerSamples()
+    private var progress: LoadProgress?
+    private var isInterrupted = false
+
+    /// A server that has just taken its last connection is given this long to come to rest before its
+    /// memory is read.
+    private static let rest = Duration.milliseconds(200)
+
+    init(_ options: LoadOptions, on reactor: Reactor, engine: any LoadEngine) {
+        self.options = options
+        self.reactor = reactor
+        self.engine = engine
+        observer = options.observe.map { ProcessObserver(processID: $0) }
+        if options.progress ?? LoadProgress.isWanted { progress = LoadProgress() }
+    }
+
+    /// Runs the load and prints its report.
+    ///
+    /// - Throws: `ExitCode` for every end that is not well.
+    func run() throws {
+        let interrupt = try reactor.onSignal(.interrupt) { self.interrupt() }
+        let terminate = try reactor.onSignal(.terminate) { self.interrupt() }
+        let ticking = reactor.every(.seconds(1)) { self.progress?.show(self.engine.result) }
+        samples.memoryBefore = observer?.residentByteCount
+        engine.onPhase = { self.entered($0) }
+        engine.connect()
+        engine.run()
+        ticking.cancel()
+        if !options.churn { samples.memoryAfter = observer?.residentByteCount }
+        engine.close()
+        interrupt.end()
+        terminate.end()
+        progress?.erase()
+        try report()
+    }
+
+    private func interrupt() {
+        isInterrupted = true
+        engine.stop()
+    }
+
+    private func entered(_ phase: LoadRun.Phase) {
+        switch phase {
+        case .ready: becameReady()
+        case .measuring:
+            progress?.measuringBegins()
+            samples.timeBefore = observer?.processorTime
+        case .settling: samples.timeAfter = observer?.processorTime
+        case .idle, .connecting, .warmingUp, .ended: break
+        }
+    }
+
+    private func becameReady() {
+        guard let observer else { return engine.begin() }
+        reactor.after(Self.rest) {
+            if !self.options.churn { self.samples.memoryIdle = observer.residentByteCount }
+            self.engine.begin()
+        }
+    }
+}
+
+// MARK: - The end
+
+extension LoadSession {
+    private func report() throws {
+        let result = engine.result
+        if let fault = engine.fault {
+            StandardStreams.complain(fault)
+            throw ExitCode.software
+        }
+        if result.connectionCount == 0, !isInterrupted {
+            StandardStreams.complain(result.connectFailure ?? "no connection could be made")
+            throw ExitCode.unavailable
+        }
+        let report = LoadReport(
+            workload: options.workload, result: result,
+            cost: observer == nil ? nil : samples.cost(of: result))
+        StandardStreams.say(options.json ? report.json.description : report.text)
+        try judge(result)
+    }
+
+    private func judge(_ result: LoadResult) throws {
+        if isInterrupted { throw ExitCode.interrupted }
+        if result.isCutShort {
+            StandardStreams.complain("every connection was lost")
+            throw ExitCode.unavailable
+        }
+        let missed = options.thresholds.missed(by: result)
+        for sentence in missed { StandardStreams.complain(sentence) }
+        if !missed.isEmpty { throw ExitCode.missed }
+    }
+}

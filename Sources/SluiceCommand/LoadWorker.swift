@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One worker process of a load, seen from the process that started it.
+
+import Glibc
+import Sluice
+import SluiceLoad
+
+/// A worker: what it was told, and what it has reported.
+final class LoadWorker {
+    /// Which part of the load it carries.
+    let share: LoadShare
+    /// How far it has come.
+    private(set) var phase = LoadRun.Phase.idle
+    /// What it has measured so far.
+    private(set) var result = LoadResult()
+    /// Whether its line has come to an end.
+    private(set) var isGone = false
+    /// Called when the phase has changed, and when the worker is gone.
+    var onChange: () -> Void = {}
+
+    private let channel: Channel
+    private let process: WorkerProcess
+
+    /// Starts a worker.
+    ///
+    /// - Throws: ``SocketError`` when its process or its line can't be made.
+    init(_ share: LoadShare, arguments: [String], on reactor: Reactor) throws(SocketError) {
+        self.share = share
+        let pair = try Socket.makePair()
+        let words = ["load-worker", "--share", "\(share)"] + arguments
+        process = try WorkerProcess(arguments: words, input: pair.second)
+        channel = try Channel(adopting: Self.secondOwner(of: pair.first), on: reactor)
+        LineReader.start(on: channel) { [unowned self] in self.heard($0) }
+        channel.onClose { [unowned self] _, _ in
+            self.isGone = true
+            self.onChange()
+        }
+    }
+
+    /// Tells the worker what to do; one that is gone is told nothing.
+    func say(_ order: WorkerOrder) {
+        // A worker that is gone is noticed by the end of its line.
+        _ = try? channel.write(Array("\(order.rawValue)\n".utf8))
+    }
+
+    /// The same socket once more: the pair keeps its two ends to itself.
+    private static func secondOwner(of socket: borrowing Socket) throws(SocketError) -> Socket {
+        let number = fcntl(socket.number, F_DUPFD_CLOEXEC, 0)
+        guard number >= 0 else { throw SocketError(.duplicate, ErrorCode(rawValue: errno)) }
+        return Socket(adopting: Descriptor(adopting: number))
+    }
+
+    private func heard(_ line: String) {
+        guard let phase = PhaseLine.phase(in: line) else {
+            // A line that no result writes carries nothing that is missed.
+            _ = result.read(line: line)
+            return
+        }
+        self.phase = phase
+        onChange()
+    }
+}

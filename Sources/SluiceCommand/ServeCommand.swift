@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `sluice serve`: one of the simple services at several addresses, until a signal ends it.
+
+import ArgumentParser
+import Sluice
+
+/// `sluice serve`.
+struct ServeCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve",
+        abstract: "Serve echo, discard, chargen, daytime or time (RFC 862, 863, 864, 867, 868).",
+        discussion: """
+            Prints `listening on ADDRESS:PORT`, a line for each address, when it is ready. SIGINT \
+            and SIGTERM have it accept no more and wait for its clients; a second one ends it at once.
+            """)
+
+    @Argument(help: "What to serve.")
+    var service: SimpleService
+
+    @Option(help: "Where to listen; may be given several times. (default: 127.0.0.1)")
+    var host: [String] = []
+
+    @Option(help: "The port, the same for every host; 0 lets the kernel choose.")
+    var port: UInt16 = 0
+
+    @Option(help: ArgumentHelp("Listen on a Unix socket, too.", valueName: "path"))
+    var unix: String?
+
+    @Option(help: "How the clients are served.")
+    var style = ServeStyle.callback
+
+    @Option(help: "How many clients to hold at most; more wait in the backlog.")
+    var maxConnections: Int?
+
+    @Option(help: "Close a client when no byte came or went for this long.")
+    var idleTimeout: DurationArgument?
+
+    @Option(help: "How long to wait for the clients at the end.")
+    var drain = DurationArgument(.seconds(5))
+
+    @Option(help: "How many clients may wait to be accepted.")
+    var backlog = 4_096
+
+    @Flag(help: "Share the port with other servers of this user.")
+    var reusePort = false
+
+    @Flag(help: "Leave the limit on descriptors as it is instead of raising it.")
+    var keepDescriptorLimit = false
+
+    func validate() throws {
+        guard backlog > 0, Int32(exactly: backlog) != nil else {
+            throw ValidationError("--backlog is 1 or more")
+        }
+        if let maxConnections, maxConnections < 1 {
+            throw ValidationError("--max-connections is 1 or more")
+        }
+        if idleTimeout?.duration == .zero { throw ValidationError("--idle-timeout is more than 0") }
+    }
+
+    func run() throws {
+        try reportingFaults {
+            if !keepDescriptorLimit { DescriptorLimit.raise() }
+            let reactor = try Reactor()
+            reactor.onError = { error, channel in
+                let place = channel.map { " (\($0.peerAddress))" } ?? ""
+                StandardStreams.complain("\(error)\(place)")
+            }
+            let server = try open(on: reactor)
+            try serve(with: server, on: reactor)
+        }
+    }
+
+    private func open(on reactor: Reactor) throws -> Server {
+        let addresses = try listeningAddresses()
+        do throws(SocketError) {
+            return try Server(on: reactor, at: addresses, options: options) { channel, _ in
+                try service.serve(channel)
+            }
+        } catch {
+            StandardStreams.complain("\(error)")
+            throw ExitCode.unavailable
+        }
+    }
+
+    private func listeningAddresses() throws -> [SocketAddress] {
+        let names = host.isEmpty && unix == nil ? ["127.0.0.1"] : host
+        let hosts = try names.map { name in
+            guard let address = HostName.address(of: name) else {
+                StandardStreams.complain("\(name) has no address to listen on")
+                throw ExitCode.unavailable
+            }
+            return SocketAddress.ip(address, port: port)
+        }
+        return hosts + (unix.map { [.unix(path: $0)] } ?? [])
+    }
+
+    private var options: ServerOptions {
+        var options = ServerOptions()
+        options.samePort = true
+        options.listener.backlog = backlog
+        options.listener.reusePort = reusePort
+        options.channel.idleTimeout = idleTimeout?.duration
+        if let maxConnections { options.maximumConnections = maxConnections }
+        return options
+    }
+
+    private func serve(with server: Server, on reactor: Reactor) throws {
+        var signals = 0
+        let end = {
+            signals += 1
+            if signals > 1 { return reactor.stop() }
+            server.drain(within: drain.duration) { _ in reactor.stop() }
+        }
+        let interrupt = try reactor.onSignal(.interrupt, end)
+        let terminate = try reactor.onSignal(.terminate, end)
+        for address in server.addresses { StandardStreams.say("listening on \(address)") }
+        reactor.run()
+        interrupt.end()
+        terminate.end()
+    }
+}
+
+/// How `sluice serve` talks to its clients.
+enum ServeStyle: String, CaseIterable, ExpressibleByArgument {
+    /// A callback for the bytes as they come.
+    case callback
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A load that several worker processes share: they get ready apart, start together, and report.
+// A worker that goes away early is a fault of the whole load and never a reason to wait.
+
+import Sluice
+import SluiceLoad
+
+/// The workers of a load.
+final class WorkerGroup: LoadEngine {
+    var onPhase: (LoadRun.Phase) -> Void = { _ in }
+    private(set) var fault: String?
+
+    private let reactor: Reactor
+    private var workers: [LoadWorker] = []
+    private var phase = LoadRun.Phase.idle
+
+    /// How long workers may take to exit before they are ended.
+    private static let patience = Duration.seconds(2)
+
+    /// What all workers have measured so far.
+    var result: LoadResult {
+        var sum = LoadResult()
+        for worker in workers { sum.add(worker.result) }
+        sum.isCutShort = workers.allSatisfy(\.result.isCutShort)
+        return sum
+    }
+
+    /// Starts the processes.
+    ///
+    /// - Parameter arguments: what each worker gets on its command line after its share.
+    /// - Throws: ``SocketError`` when a process or its line can't be made.
+    init(count: Int, arguments: [String], on reactor: Reactor) throws(SocketError) {
+        self.reactor = reactor
+        for index in 0..<count {
+            let share = LoadShare(index: index, count: count)
+            let worker = try LoadWorker(share, arguments: arguments, on: reactor)
+            worker.onChange = { [unowned self] in self.workersChanged() }
+            workers.append(worker)
+        }
+    }
+
+    func connect() {
+        enter(.connecting)
+        tellAll(.connect)
+    }
+
+    func begin() { tellAll(.begin) }
+
+    func stop() { tellAll(.stop) }
+
+    func run() {
+        reactor.run(until: { phase == .ended })
+    }
+
+    func close() {
+        tellAll(.close)
+        var isLate = false
+        let timer = reactor.after(Self.patience) { isLate = true }
+        reactor.run(until: { isLate || workers.allSatisfy(\.isGone) })
+        timer.cancel()
+    }
+
+    private func tellAll(_ order: WorkerOrder) {
+        for worker in workers { worker.say(order) }
+    }
+}
+
+// MARK: - The phases
+
+extension WorkerGroup {
+    /// The group is as far as its slowest worker; those that have ended already hold nobody up.
+    private func workersChanged() {
+        guard phase != .ended else { return }
+        if let lost = workers.first(where: { $0.isGone && $0.phase != .ended }) {
+            fault = "worker process \(lost.share) has ended early"
+            return enter(.ended)
+        }
+        let slowest = workers.map(\.phase.rawValue).filter { $0 < LoadRun.Phase.ended.rawValue }.min()
+        guard let slowest else { return end() }
+        while phase.rawValue < slowest, let next = LoadRun.Phase(rawValue: phase.rawValue + 1) {
+            enter(next)
+        }
+    }
+
+    /// All workers have ended; whoever samples the end of the measuring is told of it first.
+    private func end() {
+        if phase == .measuring { enter(.settling) }
+        enter(.ended)
+    }
+
+    private func enter(_ next: LoadRun.Phase) {
+        phase = next
+        onPhase(next)
+    }
+}

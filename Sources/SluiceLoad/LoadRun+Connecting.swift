@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Opens the connections of a load over its ramp.
+// What goes wrong is counted by kind; only a target where nothing opens ends the run.
+
+internal import Sluice
+
+/// The connects of a run that are under way.
+struct Opening {
+    var attempts: [Int: ConnectAttempt] = [:]
+    var nextNumber = 0
+    var timer: Timer?
+    var begin: UInt64 = 0
+    /// Where the first connection got to: a name is looked up once.
+    var known: SocketAddress?
+}
+
+extension LoadRun {
+    func startConnecting() {
+        opening.begin = MonotonicClock.now
+        opening.known = workload.target.endpoint.numericAddress
+        opening.timer = reactor.every(.milliseconds(1)) { self.openDue() }
+        openDue()
+    }
+
+    func giveUpConnecting() {
+        opening.timer?.cancel()
+        for attempt in opening.attempts.values { attempt.cancel() }
+        opening.attempts = [:]
+    }
+
+    private func openDue() {
+        // Until a name is known to resolve, one connect at a time asks for it.
+        if opening.known == nil, ramp.pending > 0 { return }
+        let elapsed = MonotonicClock.now - opening.begin
+        let count = ramp.start(at: elapsed, atMost: opening.known == nil ? 1 : .max)
+        for _ in 0..<count { open() }
+        if ramp.isDone, phase == .connecting {
+            opening.timer?.cancel()
+            connectingEnded()
+        }
+    }
+
+    private func open() {
+        let number = opening.nextNumber
+        opening.nextNumber += 1
+        let place = opening.known.map(Endpoint.address) ?? workload.target.endpoint
+        do throws(SocketError) {
+            opening.attempts[number] = try client.connect(to: place) { verdict in
+                self.opening.attempts[number] = nil
+                self.decided(verdict)
+            }
+        } catch {
+            failed(LoadErrorKind(error.code), "\(error)")
+        }
+    }
+
+    private func decided(_ verdict: Result<Channel, ConnectError>) {
+        switch verdict {
+        case .success(let channel):
+            opening.known = channel.peerAddress
+            ramp.ended(successfully: true)
+            let connection = LoadConnection(channel, of: self, index: connections.count)
+            connections.append(connection)
+            connection.start()
+        case .failure(let error) where isFullBacklog(error): ramp.postponed()
+        case .failure(let error): failed(LoadErrorKind(error.cause), "\(error)")
+        }
+        openDue()
+    }
+
+    private func failed(_ kind: LoadErrorKind, _ sentence: String) {
+        ramp.ended(successfully: false)
+        if kind == .unresolved { ramp.giveUp() }
+        result.connectFailure = result.connectFailure ?? sentence
+        count(kind)
+    }
+
+    /// Whether a Unix listener has no room just now; it is asked again for as long as a connect may take.
+    private func isFullBacklog(_ error: ConnectError) -> Bool {
+        guard case .refused(let cause) = error.cause, cause.code == .wouldBlock else {
+            return false
+        }
+        let limit = workload.ramp + workload.connectTimeout
+        return MonotonicClock.now - opening.begin < limit.wholeNanoseconds
+    }
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Where a load goes, as a person writes it: `tcp://HOST:PORT` or `unix:PATH`.
+// Names are resolved later, by the client that connects.
+
+public import Sluice
+
+/// The place that a load is put on.
+public struct LoadTarget: Hashable, Sendable {
+    /// Where to connect to.
+    public let endpoint: Endpoint
+
+    /// A target at any place.
+    public init(_ endpoint: Endpoint) { self.endpoint = endpoint }
+
+    /// Reads `tcp://example.org:80`, `tcp://[::1]:80` or `unix:/run/socket`; anything else gives `nil`.
+    ///
+    /// Ports are 1 to 65535; only the bracketed form may have colons in the host.
+    public init?(_ text: String) {
+        if let path = text.dropping(prefix: "unix:") {
+            guard !path.isEmpty else { return nil }
+            endpoint = .address(.unix(path: String(path)))
+        } else if let place = text.dropping(prefix: "tcp://"), let found = Self.endpoint(of: place)
+        {
+            endpoint = found
+        } else {
+            return nil
+        }
+    }
+
+    private static func endpoint(of place: Substring) -> Endpoint? {
+        guard let colon = place.lastIndex(of: ":") else { return nil }
+        let digits = place[place.index(after: colon)...]
+        guard digits.allSatisfy(\.isNumber), let port = UInt16(digits), port > 0 else { return nil }
+        var host = place[..<colon]
+        if host.first == "[", host.last == "]" {
+            host = host.dropFirst().dropLast()
+            guard let address = IPAddress(String(host)), address.isIPv6 else { return nil }
+            return .address(.ip(address, port: port))
+        }
+        let isPlain = !host.isEmpty && !host.contains { ":[]/@".contains($0) || $0.isWhitespace }
+        return isPlain ? .host(String(host), port: port) : nil
+    }
+}
+
+extension LoadTarget: CustomStringConvertible {
+    /// The text form, which reads back as the same target.
+    public var description: String {
+        if case .address(.unix(let path)) = endpoint { return "unix:\(path)" }
+        return "tcp://\(endpoint)"
+    }
+}
+
+extension String {
+    /// What follows a prefix; `nil` where the text does not begin with it.
+    fileprivate func dropping(prefix: String) -> Substring? {
+        hasPrefix(prefix) ? dropFirst(prefix.count) : nil
+    }
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// From samples of a server's process to its cost for one message and one connection.
+
+/// The samples of a server's process that were taken around a load.
+public struct ServerSamples: Hashable, Sendable {
+    /// Resident bytes before the first connect.
+    public var memoryBefore: Int?
+    /// Resident bytes when all connections were open and none had sent anything.
+    public var memoryIdle: Int?
+    /// Resident bytes after the last answer, with the connections still open.
+    public var memoryAfter: Int?
+    /// Processor time when measuring began.
+    public var timeBefore: ProcessorTime?
+    /// Processor time when measuring ended.
+    public var timeAfter: ProcessorTime?
+
+    /// No samples.
+    public init() {}
+
+    /// What the server's process cost, as far as the samples tell.
+    public func cost(of result: LoadResult) -> ServerCost {
+        var cost = ServerCost()
+        if let timeBefore, let timeAfter, result.requestCount > 0 {
+            let count = Double(result.requestCount)
+            let user = timeAfter.user - timeBefore.user
+            let total = timeAfter.total - timeBefore.total
+            cost.userMicrosecondsPerRequest = max(0, user.fractionalSeconds) * 1e6 / count
+            cost.totalMicrosecondsPerRequest = total.fractionalSeconds * 1e6 / count
+        }
+        cost.idleBytesPerConnection = perConnection(memoryIdle, result)
+        cost.bytesPerConnectionAfterTraffic = perConnection(memoryAfter, result)
+        return cost
+    }
+
+    private func perConnection(_ memory: Int?, _ result: LoadResult) -> Double? {
+        guard let memory, let memoryBefore, result.connectionCount > 0 else { return nil }
+        return Double(memory - memoryBefore) / Double(result.connectionCount)
+    }
+}
+
+/// What a server's process costs; `nil` for what the samples do not tell.
+public struct ServerCost: Hashable, Sendable {
+    /// Processor time in the program itself for an answered request.
+    public var userMicrosecondsPerRequest: Double?
+    /// Processor time in the program and the kernel for an answered request.
+    public var totalMicrosecondsPerRequest: Double?
+    /// Resident memory for an open connection that has not sent anything yet.
+    public var idleBytesPerConnection: Double?
+    /// Resident memory for an open connection after the load.
+    public var bytesPerConnectionAfterTraffic: Double?
+
+    /// Nothing known.
+    public init() {}
+}
