@@ -57,6 +57,8 @@ let package = Package(
         .testTarget(
             name: "InteropTests", dependencies: ["Sluice", "TestSupport"], swiftSettings: settings),
         .testTarget(
+            name: "HostileTests", dependencies: ["Sluice", "TestSupport"], swiftSettings: settings),
+        .testTarget(
             name: "CommandTests", dependencies: ["SluiceCommand", "SluiceLoad", "TestSupport"],
             swiftSettings: settings),
     ],

@@ -98,7 +98,7 @@ extension Channel {
 
     /// Has the kernel watch for what the channel needs now.
     func arrange() {
-        guard state.phase != .closed, reactorOrNil != nil else { return }
+        guard state.phase != .closed, home != nil else { return }
         let wanted = wantedFlags
         if wanted == event?.flags { return }
         // While somebody may read again soon the read event stays armed; it is put down when it comes in vain.
@@ -140,11 +140,11 @@ extension Channel {
 
     /// Gives the channel a turn of its own, for what the kernel will not report again.
     func enqueue(_ what: Interest) {
-        guard residentIndex >= 0, let reactorOrNil else { return }
+        guard residentIndex >= 0, let home else { return }
         found.formUnion(what)
         if flags.contains(.isEnqueued) { return }
         flags.insert(.isEnqueued)
-        reactorOrNil.enqueue(self)
+        home._withUnsafeGuaranteedRef { $0.enqueue(self) }
     }
 }
 

@@ -31,11 +31,19 @@ extension Channel {
     private func write(
         _ bytes: UnsafeRawBufferPointer, sharing array: [UInt8]?
     ) throws(SocketError) -> WriteResult {
-        let reactor = try writingReactor(for: bytes.count)
+        let home = try checkedHome(forWriting: bytes.count)
         if bytes.isEmpty { return markResult }
         counted.writes &+= 1
+        return home._withUnsafeGuaranteedRef { collect(bytes, sharing: array, $0) }
+    }
+
+    /// Takes bytes for the end of the turn, sends them or queues them.
+    @inline(__always)
+    private func collect(
+        _ bytes: UnsafeRawBufferPointer, sharing array: [UInt8]?, _ reactor: Reactor
+    ) -> WriteResult {
         if output == nil, state.phase == .open {
-            if reactor.turnOutput.owner == nil || reactor.turnOutput.belongs(to: self) {
+            if reactor.turnOutput.count == 0 || reactor.turnOutput.belongs(to: self) {
                 if reactor.turnOutput.hasRoom(for: bytes.count) {
                     reactor.turnOutput.append(bytes, of: self)
                     return .accepted
@@ -58,7 +66,7 @@ extension Channel {
     ///
     /// - Throws: ``SocketError`` with operation `.write`, as ``write(_:)-(RawSpan)``.
     public func flush() throws(SocketError) {
-        let reactor = try writingReactor(for: 0)
+        let reactor = try checkedHome(forWriting: 0).takeUnretainedValue()
         if reactor.turnOutput.belongs(to: self) { flushTurn(reactor) } else { flushQueue() }
         try throwPendingError()
     }
@@ -75,8 +83,8 @@ extension Channel {
 
     /// The reactor, if this side may write `count` bytes more and no error waits to be told.
     @inline(__always)
-    private func writingReactor(for count: Int) throws(SocketError) -> Reactor {
-        guard let reactor = reactorOrNil, state.phase == .open || state.phase == .connecting,
+    private func checkedHome(forWriting count: Int) throws(SocketError) -> Unmanaged<Reactor> {
+        guard let home, state.phase == .open || state.phase == .connecting,
             !state.isCloseAsked
         else { throw SocketError(.write, .badDescriptor, at: peerAddress) }
         if rare != nil { try throwPendingError() }
@@ -90,7 +98,7 @@ extension Channel {
         if count > shared.values.outputLimit {
             throw SocketError(.write, .noBufferSpace, at: peerAddress)
         }
-        return reactor
+        return home
     }
 
     /// Whether the kernel was full when it was last asked.

@@ -76,7 +76,8 @@ extension Reactor {
         if deadlines.isDue, fireDeadlines(endingIf: isDone) { return }
         var remaining = readyCount - nextReady
         while remaining > 0, nextReady < readyCount, !isStopping {
-            let next = ready[nextReady].take()
+            var next: (any Resident)?
+            swap(&next, &ready[nextReady])
             nextReady += 1
             remaining -= 1
             next?.takeTurn(on: self)
@@ -142,7 +143,7 @@ extension Reactor {
     /// Sends what the handlers of this turn have written.
     @inline(__always)
     func endTurn() {
-        if let owner = turnOutput.owner { owner.flushTurn(self) }
+        if turnOutput.count > 0 { turnOutput.owner?.flushTurn(self) }
         if !unflushed.isEmpty { flushOthers() }
     }
 
