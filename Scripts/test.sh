@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # Runs every test with as many descriptors as the machine grants; further options go to `swift test`.
 #
+# One test after the other: each counts the descriptors of the whole process before and after itself.
+#
 # Every test is written with Swift Testing. XCTest's own runner stays out: it has nothing to run, and
 # AddressSanitizer counts what it leaks.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 ulimit -n "$(ulimit -Hn)" || echo "test: staying at $(ulimit -n) descriptors" >&2
-exec swift test --disable-xctest "$@"
+exec swift test --disable-xctest --no-parallel "$@"
