@@ -32,7 +32,7 @@ public struct AddressRange: Hashable, Sendable {
             self.init(address, prefixLength: most)
             return
         }
-        guard let length = Int(parts[1]), (0...most).contains(length) else { return nil }
+        guard let length = Int(digits: parts[1]), (0...most).contains(length) else { return nil }
         self.init(address, prefixLength: length)
     }
 

@@ -24,7 +24,7 @@ extension Endpoint: CustomStringConvertible {
     public var description: String {
         switch self {
         case .address(let address): address.description
-        case .host(let name, let port): "\(name):\(port)"
+        case .host(let name, let port): numericAddress?.description ?? "\(name):\(port)"
         }
     }
 }

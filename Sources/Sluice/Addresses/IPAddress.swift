@@ -28,6 +28,8 @@ public enum IPAddress: Hashable, Sendable {
     ///
     /// Source: inet_pton(3); the part after `%` is an interface's name or number.
     public init?(_ text: String) {
+        // C would take the text up to there for the whole.
+        if text.utf8.contains(0) { return nil }
         var four = in_addr()
         if inet_pton(AF_INET, text, &four) == 1 {
             self = .v4(UInt32(bigEndian: four.s_addr))
@@ -40,7 +42,7 @@ public enum IPAddress: Hashable, Sendable {
         }
         var scope: UInt32 = 0
         if parts.count == 2 {
-            scope = UInt32(parts[1]) ?? if_nametoindex(String(parts[1]))
+            scope = UInt32(digits: parts[1]) ?? if_nametoindex(String(parts[1]))
             if scope == 0 { return nil }
         }
         self.init(six, scope: scope)
@@ -104,5 +106,13 @@ extension IPAddress {
             // Both are 16 plain bytes.
             return unsafeBitCast((high.bigEndian, low.bigEndian), to: in6_addr.self)
         }
+    }
+}
+
+extension FixedWidthInteger {
+    /// Reads a number of ASCII digits alone: no sign, no space.
+    init?(digits text: Substring) {
+        guard !text.isEmpty, text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+        self.init(text)
     }
 }

@@ -26,7 +26,7 @@ public enum SocketAddress: Hashable, Sendable {
     /// Reads `192.0.2.1:80` or `[2001:db8::1]:80`; anything else gives `nil`.
     public init?(_ text: String) {
         guard let colon = text.lastIndex(of: ":"),
-            let port = UInt16(text[text.index(after: colon)...])
+            let port = UInt16(digits: text[text.index(after: colon)...])
         else { return nil }
         var host = text[..<colon]
         let bracketed = host.first == "[" && host.last == "]" && host.count > 2

@@ -230,10 +230,10 @@ extension Channel: Resident, TurnWriter, DeadlineOwner {
         // After this side has shut its reading down, the kernel reports that in the same way.
         var isClosed = what.contains(.peerClosed) && state.input != .shut
         if !isClosed, !isExplained, !wantsInput, what.contains(.writable),
-            let found = socket?.peerClosed
+            let found = socket?.peerState
         {
-            isClosed = found.failed || (found.finished && state.input != .shut)
-            if found.failed { takeSocketError() }
+            isClosed = found.isFailed || (found.isFinished && state.input != .shut)
+            if found.isFailed { takeSocketError() }
         }
         guard isClosed || state.output == .failed, state.sawPeerClose() else { return }
         if let handler = rare?.peerClosed {

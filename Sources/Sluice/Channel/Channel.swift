@@ -68,13 +68,16 @@ public final class Channel {
     }
 
     /// What most channels do without.
+    ///
+    /// Handlers are not checked for exclusive access: the end of a replaced one may come back to its place, after
+    /// the new one stands there.
     final class RareParts {
-        var writable: ((Channel) throws -> Void)?
-        var inputEnd: ((Channel) throws -> Void)?
-        var peerClosed: ((Channel) throws -> Void)?
-        var drained: ((Channel) throws -> Void)?
-        var closed: ((Channel, EndReason) -> Void)?
-        var connected: ((Channel, SocketError?) -> Void)?
+        @exclusivity(unchecked) var writable: ((Channel) throws -> Void)?
+        @exclusivity(unchecked) var inputEnd: ((Channel) throws -> Void)?
+        @exclusivity(unchecked) var peerClosed: ((Channel) throws -> Void)?
+        @exclusivity(unchecked) var drained: ((Channel) throws -> Void)?
+        @exclusivity(unchecked) var closed: ((Channel, EndReason) -> Void)?
+        @exclusivity(unchecked) var connected: ((Channel, SocketError?) -> Void)?
         var pendingError: SocketError?
         var localAddress: SocketAddress?
     }
@@ -137,13 +140,16 @@ public final class Channel {
     }
 
     func dropHandlers() {
+        // Held until both places are empty: a handler's end may end what it held, and that this channel again.
+        let dropped = (reader, rare)
         reader = .none
-        let closed = rare?.closed
-        rare?.writable = nil
-        rare?.inputEnd = nil
-        rare?.peerClosed = nil
-        rare?.drained = nil
-        if closed == nil && rare?.connected == nil { rare = nil }
+        rare = nil
+        if let old = dropped.1, old.closed != nil || old.connected != nil {
+            parts.closed = old.closed
+            parts.connected = old.connected
+            parts.localAddress = old.localAddress
+        }
+        withExtendedLifetime(dropped) {}
     }
 
     /// The parts that most channels do without, made when they are first needed.

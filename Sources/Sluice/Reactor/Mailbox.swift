@@ -98,18 +98,6 @@ final class Mailbox: Sendable {
         }
     }
 
-    /// Puts letters that were taken and not delivered before those that have come since.
-    func putBack(_ letters: ArraySlice<Letter>) {
-        if letters.isEmpty { return }
-        state.withLock { state in
-            state.letters.insert(contentsOf: letters, at: 0)
-            guard let number = state.counter?.number, !state.isAwake else { return }
-            state.isAwake = true
-            var one: UInt64 = 1
-            _ = SystemCall.write.made { Glibc.write(number, &one, 8) }
-        }
-    }
-
     /// The reactor has ended: nothing more is taken, and what waited is dropped.
     func end() {
         var dropped: [Letter] = []

@@ -35,7 +35,8 @@ extension Reactor {
     /// Waits for one event at least, and handles what is ready then.
     public func runOnce() {
         enter()
-        if !isStopping { pass(waiting: true) { false } }
+        // The wheel may wake the loop only to move deadlines closer.
+        while !isStopping, !pass(waiting: true, endingIf: { false }) {}
         leave()
     }
 
@@ -67,13 +68,22 @@ extension Reactor {
         if depth == 0 { isStopping = false }
     }
 
+    /// - Returns: whether there was anything to handle.
     @inline(__always)
-    private func pass(waiting: Bool, endingIf isDone: () -> Bool) {
-        let isIdle = nextReady == readyCount && !hasMail && !deadlines.isDue
+    @discardableResult
+    private func pass(waiting: Bool, endingIf isDone: () -> Bool) -> Bool {
+        let isIdle = nextReady == readyCount && letters.isEmpty && !deadlines.isDue
         base.poll(waiting: waiting && isIdle)
         clockIsStale = true
-        if hasMail, deliverMail(endingIf: isDone) { return }
-        if deadlines.isDue, fireDeadlines(endingIf: isDone) { return }
+        if hasMail { collectMail() }
+        var hasHandled = !letters.isEmpty
+        if hasHandled, deliverMail(endingIf: isDone) { return true }
+        if deadlines.isDue {
+            let (count, isDone) = fireDeadlines(endingIf: isDone)
+            if isDone { return true }
+            hasHandled = hasHandled || count > 0
+        }
+        hasHandled = hasHandled || nextReady < readyCount
         var remaining = readyCount - nextReady
         while remaining > 0, nextReady < readyCount, !isStopping {
             var next: (any Resident)?
@@ -88,41 +98,45 @@ extension Reactor {
         readyCount -= nextReady
         nextReady = 0
         if ready.count > 8_192, readyCount == 0 { ready = [] }
+        return hasHandled
     }
 
     private func moveReadyToFront() {
         for place in nextReady..<readyCount { ready.swapAt(place - nextReady, place) }
     }
 
-    /// - Returns: whether the run is done.
-    private func deliverMail(endingIf isDone: () -> Bool) -> Bool {
+    private func collectMail() {
         hasMail = false
-        var letters = mailbox.takeAll()
-        while let letter = letters.popFirst() {
+        letters += mailbox.takeAll()
+    }
+
+    /// - Returns: whether the run is done; the rest is then delivered first in the next pass.
+    private func deliverMail(endingIf isDone: () -> Bool) -> Bool {
+        var remaining = letters.count
+        while remaining > 0, let letter = letters.popFirst() {
+            remaining -= 1
             switch letter {
             case .stop: isStopping = true
             case .closure(let closure): _ = attempt { try closure(self) }
             }
             endTurn()
-            if isStopping || isDone() {
-                // They are delivered first in the next pass.
-                mailbox.putBack(letters)
-                return true
-            }
+            if isStopping || isDone() { return true }
         }
         return false
     }
 
-    /// - Returns: whether the run is done.
-    private func fireDeadlines(endingIf isDone: () -> Bool) -> Bool {
+    /// - Returns: how many deadlines had come, and whether the run is done.
+    private func fireDeadlines(endingIf isDone: () -> Bool) -> (count: Int, isDone: Bool) {
+        var count = 0
         deadlines.advance()
         while let owner = deadlines.popDue() {
+            count += 1
             owner.deadlinePassed()
             endTurn()
-            if isStopping || isDone() { return true }
+            if isStopping || isDone() { return (count, true) }
         }
         deadlines.rearm()
-        return false
+        return (count, false)
     }
 }
 

@@ -28,6 +28,8 @@ public final class Reactor {
     @exclusivity(unchecked) var readyCount = 0
     /// Letters from other threads wait.
     var hasMail = false
+    /// Letters that were taken and not delivered yet; a run inside a letter goes on with them.
+    var letters: ArraySlice<Mailbox.Letter> = []
     @exclusivity(unchecked) var deadlines: Deadlines
 
     /// Output that waits for the end of the turn, of the one channel that wrote first.

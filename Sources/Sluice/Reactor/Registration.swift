@@ -33,7 +33,7 @@ extension Reactor {
     /// Calls `handler` whenever an open descriptor is ready for what is asked, as Tcl's `fileevent`.
     ///
     /// For pipes, terminals, sockets and all that epoll(7) takes; regular files are refused. Level-triggered:
-    /// called again for as long as the descriptor is ready. A handler that throws ends the watch, and its
+    /// called again for as long as the descriptor is ready; ``Interest/peerClosed`` alone is told once. A handler that throws ends the watch, and its
     /// error goes to ``onError``.
     ///
     /// - Throws: ``SocketError`` with operation `.watch`: `.notPermitted` for a regular file,
@@ -54,6 +54,7 @@ final class Watch: Resident {
     private var reactor: Reactor? { link.reactor }
     private var event: Event?
     private var handler: ((Interest) throws -> Void)?
+    private var number: CInt = -1
     private var found = Interest()
     private(set) var interest = Interest()
 
@@ -63,7 +64,10 @@ final class Watch: Resident {
     }
 
     func begin(_ number: CInt, _ interest: Interest) throws(SocketError) {
+        // libevent takes a negative number for an event without a descriptor.
+        guard number >= 0 else { throw SocketError(.watch, .badDescriptor) }
         guard let reactor else { return }
+        self.number = number
         // The context is this object; `end()` or its deinit ends the event.
         event = try Event(
             reactor.base, number, watchIsReady, Unmanaged.passUnretained(self).toOpaque())
@@ -76,19 +80,29 @@ final class Watch: Resident {
     func change(to interest: Interest) throws(SocketError) {
         guard event != nil else { throw SocketError(.watch, .badDescriptor) }
         self.interest = []
-        try event?.wait(for: interest.flags)
+        // An error is reported to who reads or writes only; edge-triggered, that is not over and over.
+        let flags = interest == .peerClosed ? Int16(EV_CLOSED | EV_WRITE | EV_ET) : interest.flags
+        try event?.wait(for: flags)
         self.interest = interest
         found.formIntersection(interest)
     }
 
     func end() {
         event = nil
-        handler = nil
+        // Taken out first: its end may end what it held, and that this watch again.
+        _ = handler.take()
         interest = []
         reactor?.dismiss(self)
     }
 
     fileprivate func note(_ what: Interest) {
+        var what = what
+        if interest.contains(.peerClosed), !what.contains(.peerClosed), !interest.contains(.readable) {
+            let peer = PeerState(of: number)
+            if peer.isFinished || peer.isFailed { what.insert(.peerClosed) }
+        }
+        what.formIntersection(interest)
+        if what.isEmpty { return }
         if found.isEmpty { reactor?.enqueue(self) }
         found.formUnion(what)
     }

@@ -95,7 +95,8 @@ final class SignalAction: Resident {
 
     func end() {
         event = nil
-        handler = nil
+        // Taken out first: its end may end what it held, and that this watch again.
+        _ = handler.take()
         reactor?.dismiss(self)
         if let mailbox { SignalOwner.giveBack(for: mailbox) }
         mailbox = nil

@@ -42,16 +42,17 @@ final class TimerAction: DeadlineOwner {
         key = reactor.deadlines.insert(self, at: due)
     }
 
-    var isPending: Bool { handler != nil }
+    var isPending: Bool { handler != nil && link.reactor != nil }
 
     func cancel() {
-        handler = nil
+        // Taken out first: its end may end what it held, and that cancel this timer again.
+        _ = handler.take()
         reactor?.deadlines.remove(key)
     }
 
     func deadlinePassed() {
         guard let reactor, let handler else { return }
-        if interval == nil { self.handler = nil }
+        if interval == nil { _ = self.handler.take() }
         _ = reactor.attempt { try handler() }
         guard let interval, self.handler != nil else { return }
         // Times that were missed are skipped, so a long turn is not followed by a burst.
@@ -65,6 +66,7 @@ final class TimerAction: DeadlineOwner {
 extension Reactor {
     /// Calls `handler` once, when `delay` has passed; a negative delay is none.
     ///
+    /// A timer that is pending keeps its handler, and what that captured, alive: also a captured reactor.
     /// Never early, and late by the handlers that run before it and at most 131 us of rounding.
     @discardableResult
     public func after(_ delay: Duration, _ handler: @escaping () throws -> Void) -> Timer {

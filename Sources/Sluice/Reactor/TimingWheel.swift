@@ -39,7 +39,7 @@ struct TimingWheel<Element> {
     private var entries: [Entry] = []
     private var firstFree: Int32 = -1
     private var heads = [Int32](repeating: -1, count: levelCount * slotCount + 1)
-    private var dueTail: Int32 = -1
+    private var tails = [Int32](repeating: -1, count: levelCount * slotCount + 1)
     /// For each level one bit a slot: set where the slot holds an entry.
     private var occupied = [UInt64](repeating: 0, count: levelCount)
 
@@ -80,6 +80,7 @@ struct TimingWheel<Element> {
             let list = Int16(level * Self.slotCount + slot)
             var index = heads[Int(list)]
             heads[Int(list)] = -1
+            tails[Int(list)] = -1
             occupied[level] &= ~(1 << UInt64(slot))
             while index >= 0 {
                 let next = entries[Int(index)].next
@@ -120,50 +121,47 @@ struct TimingWheel<Element> {
         return nil
     }
 
-    /// Puts an entry at the head of the list where its deadline belongs; due ones go to the tail.
+    /// Puts an entry behind the others of the list where its deadline belongs: equal ones keep their order.
     private mutating func link(_ index: Int32) {
         let tick = entries[Int(index)].tick
         if tick <= now {
-            appendDue(index)
+            append(index, to: Self.dueList)
             return
         }
         // The highest group of six bits in which the deadline differs from now is its level.
         let highest = 63 - ((tick ^ now) | 63).leadingZeroBitCount
         let level = highest / Self.slotBits
         let slot = Int(tick >> UInt64(level * Self.slotBits)) & (Self.slotCount - 1)
-        let list = Int16(level * Self.slotCount + slot)
-        let head = heads[Int(list)]
-        entries[Int(index)].list = list
-        entries[Int(index)].previous = -1
-        entries[Int(index)].next = head
-        if head >= 0 { entries[Int(head)].previous = index }
-        heads[Int(list)] = index
+        append(index, to: Int16(level * Self.slotCount + slot))
         occupied[level] |= 1 << UInt64(slot)
     }
 
-    private mutating func appendDue(_ index: Int32) {
-        entries[Int(index)].list = Self.dueList
+    private mutating func append(_ index: Int32, to list: Int16) {
+        let tail = tails[Int(list)]
+        entries[Int(index)].list = list
         entries[Int(index)].next = -1
-        entries[Int(index)].previous = dueTail
-        if dueTail >= 0 {
-            entries[Int(dueTail)].next = index
+        entries[Int(index)].previous = tail
+        if tail >= 0 {
+            entries[Int(tail)].next = index
         } else {
-            heads[Int(Self.dueList)] = index
+            heads[Int(list)] = index
         }
-        dueTail = index
+        tails[Int(list)] = index
     }
 
     private mutating func unlink(_ index: Int32) {
         let entry = entries[Int(index)]
-        if entry.next >= 0 { entries[Int(entry.next)].previous = entry.previous }
+        if entry.next >= 0 {
+            entries[Int(entry.next)].previous = entry.previous
+        } else {
+            tails[Int(entry.list)] = entry.previous
+        }
         if entry.previous >= 0 {
             entries[Int(entry.previous)].next = entry.next
         } else {
             heads[Int(entry.list)] = entry.next
         }
-        if entry.list == Self.dueList {
-            if dueTail == index { dueTail = entry.previous }
-        } else if heads[Int(entry.list)] < 0 {
+        if entry.list != Self.dueList, heads[Int(entry.list)] < 0 {
             let (level, slot) = Int(entry.list).quotientAndRemainder(dividingBy: Self.slotCount)
             occupied[level] &= ~(1 << UInt64(slot))
         }

@@ -53,6 +53,19 @@ private final class ResolverPool: Sendable {
         let name: String
         let port: UInt16
         let handle: Reactor.Handle
+
+        /// Posts the answer, and waits where the reactor's mailbox is full: an answer is never lost.
+        func deliver(_ answer: Resolver.Answer) {
+            while true {
+                do throws(SocketError) {
+                    return try handle.perform { Resolver.of($0).finish(question, answer) }
+                } catch {
+                    // Any other answer: the reactor has ended, and the question with it.
+                    guard error.code == .noBufferSpace else { return }
+                    usleep(1_000)
+                }
+            }
+        }
     }
 
     static let shared = ResolverPool()
@@ -76,10 +89,10 @@ private final class ResolverPool: Sendable {
             return true
         }
         guard let startsThread else { return false }
-        return startsThread ? startThread() : true
+        return startsThread ? startThread(for: job) : true
     }
 
-    private func startThread() -> Bool {
+    private func startThread(for job: Job) -> Bool {
         var thread = pthread_t()
         var attributes = pthread_attr_t()
         pthread_attr_init(&attributes)
@@ -97,7 +110,9 @@ private final class ResolverPool: Sendable {
         return state.withLock { state in
             state.threads -= 1
             if state.threads > 0 { return true }
-            state.jobs.removeLast()
+            state.jobs.removeAll {
+                $0.question == job.question && $0.handle.mailbox === job.handle.mailbox
+            }
             return false
         }
     }
@@ -106,8 +121,7 @@ private final class ResolverPool: Sendable {
     private func work() {
         while let job = takeJob() {
             let answer = Self.lookUp(job.name, port: job.port)
-            // Fails only when the reactor has ended, and the question with it.
-            try? job.handle.perform { Resolver.of($0).finish(job.question, answer) }
+            job.deliver(answer)
         }
     }
 
@@ -122,6 +136,8 @@ private final class ResolverPool: Sendable {
     }
 
     private static func lookUp(_ name: String, port: UInt16) -> Resolver.Answer {
+        // C would take the name up to there for the whole.
+        if name.utf8.contains(0) { return .failure(ResolverError(name, .unknownName)) }
         var hints = addrinfo()
         hints.ai_socktype = csystem_stream_type()
         hints.ai_flags = AI_ADDRCONFIG

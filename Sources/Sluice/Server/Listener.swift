@@ -112,7 +112,8 @@ public final class Listener {
         event = nil
         socket = nil
         reserve = nil
-        handler = nil
+        // Taken out first: its end may end what it held, and that close this listener again.
+        _ = handler.take()
         file = nil
         reactor?.deadlines.remove(deadline)
         reactor?.dismiss(self)

@@ -8,7 +8,7 @@ import Glibc
 
 /// What a read brought.
 public enum ReadResult: Hashable, Sendable {
-    /// This many bytes, at least 1.
+    /// This many bytes: at least 1, unless none were asked for.
     case bytes(Int)
     /// Nothing is there yet.
     case wouldBlock
@@ -31,7 +31,9 @@ extension Socket {
     ///
     /// - Throws: ``SocketError`` with operation `.read`, such as `.connectionReset`.
     public func receive(into buffer: inout MutableRawSpan) throws(SocketError) -> ReadResult {
-        try buffer.withUnsafeMutableBytes { bytes throws(SocketError) in
+        // recv(2) answers 0 for no room as it does for the end.
+        if buffer.isEmpty { return .bytes(0) }
+        return try buffer.withUnsafeMutableBytes { bytes throws(SocketError) in
             guard let start = bytes.baseAddress else { return .bytes(0) }
             return try receive(into: start, upTo: bytes.count)
         }
@@ -64,16 +66,8 @@ extension Socket {
         }
     }
 
-    /// Whether the peer sends no more, or is gone, found without reading.
-    ///
-    /// Source: poll(2), `POLLRDHUP`.
-    var peerClosed: (finished: Bool, failed: Bool) {
-        var question = pollfd(fd: number, events: csystem_poll_peer_closed, revents: 0)
-        let count = SystemCall.poll.made { Glibc.poll(&question, 1, 0) }
-        guard count > 0 else { return (false, false) }
-        let answer = CInt(question.revents)
-        return (answer & (CInt(csystem_poll_peer_closed) | POLLHUP) != 0, answer & POLLERR != 0)
-    }
+    /// Whether the peer sends no more, or is gone.
+    var peerState: PeerState { PeerState(of: number) }
 
     @inline(__always)
     func receive(

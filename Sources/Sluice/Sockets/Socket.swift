@@ -51,6 +51,7 @@ public struct Socket: ~Copyable, Sendable {
     }
 
     /// Two connected sockets, each with its own owner.
+    @frozen
     public struct Pair: ~Copyable, Sendable {
         /// One end.
         public var first: Socket
@@ -136,6 +137,7 @@ extension Socket {
     }
 
     /// A connection that was accepted, and who is at its other end.
+    @frozen
     public struct Accepted: ~Copyable, Sendable {
         /// The connection.
         public var socket: Socket

@@ -51,7 +51,8 @@ extension Duration: SocketOptionValue {
     /// Whole seconds, rounded up, at least 0.
     public var kernelForm: CInt {
         let (seconds, fraction) = components
-        return CInt(clamping: max(0, seconds + (fraction > 0 ? 1 : 0)))
+        // Cut first: the sum of the largest and 1 would not fit.
+        return CInt(clamping: max(0, min(seconds, Int64(CInt.max)) + (fraction > 0 ? 1 : 0)))
     }
     /// 0.
     public static var emptyKernelForm: CInt { 0 }

@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The BSD calls one by one on bare sockets, without a reactor.
+// On loopback every answer is there at once, so nothing has to be waited for.
+
+import Glibc
+import Sluice
+import TestSupport
+import Testing
+
+@Suite(.countingDescriptors)
+struct RawSockets {
+    // MARK: Opening
+
+    @Test func `port 0 has the kernel choose a port`() throws {
+        let socket = try Socket(for: .loopback(port: 0))
+        try socket.bind(to: .loopback(port: 0))
+        let bound = try socket.localAddress
+        #expect(bound.ipAddress == .loopback)
+        #expect(bound.port ?? 0 >= 1_024)
+    }
+
+    @Test func `a port that is taken is refused`() throws {
+        let listener = try listeningSocket()
+        let address = try listener.localAddress
+        let second = try Socket(for: address)
+        #expect(throws: SocketError(.bind, .addressInUse, at: address)) {
+            try second.bind(to: address)
+        }
+    }
+
+    @Test func `an address that is not this machine's is refused`() throws {
+        let foreign = SocketAddress.ip(.v4(0xC000_0201), port: 0)
+        let socket = try Socket(for: foreign)
+        #expect(throws: SocketError(.bind, .addressNotAvailable, at: foreign)) {
+            try socket.bind(to: foreign)
+        }
+    }
+
+    @Test func `an address of another family is refused`() throws {
+        let socket = try Socket(for: .ip(.loopback6, port: 0))
+        let error = #expect(throws: SocketError.self) { try socket.bind(to: .loopback(port: 0)) }
+        #expect(error?.operation == .bind)
+    }
+
+    @Test(arguments: [-5, 0, 1, Int.max])
+    func `any backlog is taken`(backlog: Int) throws {
+        let listener = try Socket(for: .loopback(port: 0))
+        try listener.listen(backlog: backlog)
+        let client = try Socket.connecting(to: .loopback(port: try listener.localAddress.port ?? 0))
+        let isThere = try listener.accept() != nil
+        #expect(isThere)
+        _ = client.number
+    }
+
+    // MARK: Connecting and accepting
+
+    @Test func `accepting gives nothing where nobody waits`() throws {
+        let listener = try listeningSocket()
+        let isNobody = try listener.accept() == nil
+        #expect(isNobody)
+    }
+
+    @Test func `clients are accepted in the order in which they came`() throws {
+        let listener = try listeningSocket()
+        let address = try listener.localAddress
+        let first = try Socket.connecting(to: address)
+        let second = try Socket.connecting(to: address)
+        let own = [try first.localAddress, try second.localAddress]
+        let accepted = [try listener.accept()?.peer, try listener.accept()?.peer]
+        #expect(accepted == own)
+    }
+
+    @Test func `accepting on a socket that does not listen is an error`() throws {
+        let socket = try Socket(for: .loopback(port: 0))
+        #expect(throws: SocketError(.accept, .invalidArgument)) { _ = try socket.accept() }
+    }
+
+    @Test func `a connect that nobody answers is refused`() throws {
+        let unused = try Socket(for: .loopback(port: 0))
+        try unused.bind(to: .loopback(port: 0))
+        let address = try unused.localAddress
+        let client = try Socket(for: address)
+        let result = try client.connect(to: address)
+        let verdict = try client.get(.pendingError)
+        #expect(result == .inProgress)
+        #expect(verdict == .connectionRefused)
+    }
+
+    @Test func `a Unix connect is there at once`() throws {
+        let name = SocketAddress.abstract(name: Array("sluice raw \(getpid())".utf8))
+        let listener = try Socket(for: name)
+        try listener.bind(to: name)
+        try listener.listen(backlog: 1)
+        let client = try Socket(for: name)
+        let result = try client.connect(to: name)
+        #expect(result == .connected)
+        let peer = try client.peerAddress
+        #expect(peer == name)
+        let accepted = try listener.accept()?.peer
+        #expect(accepted == .unnamed)
+    }
+
+    @Test func `a socket that is connected can't connect again`() throws {
+        let connection = try Connection()
+        let address = try connection.client.peerAddress
+        // The first call after the handshake learns that it succeeded.
+        _ = try? connection.client.connect(to: address)
+        #expect(throws: SocketError(.connect, .isConnected, at: address)) {
+            _ = try connection.client.connect(to: address)
+        }
+    }
+
+    @Test func `a socket without a peer has no peer's address`() throws {
+        let socket = try Socket(for: .loopback(port: 0))
+        #expect(throws: SocketError(.name, .notConnected)) { _ = try socket.peerAddress }
+    }
+
+    // MARK: Reading
+
+    @Test func `reading gives what is there, up to the room`() throws {
+        let connection = try Connection()
+        try connection.client.sendAll("hello")
+        let first = try read(connection.server, room: 3)
+        let second = try read(connection.server, room: 3)
+        #expect(first.result == .bytes(3))
+        #expect(first.bytes.text == "hel")
+        #expect(second.result == .bytes(2))
+        #expect(second.bytes.text == "lo")
+    }
+
+    @Test func `reading where nothing waits would block`() throws {
+        let connection = try Connection()
+        let read = try read(connection.server, room: 3)
+        #expect(read.result == .wouldBlock)
+    }
+
+    @Test func `the end of the stream is told again and again`() throws {
+        let connection = try Connection()
+        try connection.client.shutDown(.writing)
+        for _ in 0..<3 {
+            let read = try read(connection.server, room: 3)
+            #expect(read.result == .endOfStream)
+        }
+    }
+
+    @Test func `what was sent before the end is read before the end`() throws {
+        let connection = try Connection()
+        try connection.client.sendAll("last")
+        try connection.client.shutDown(.writing)
+        let first = try read(connection.server, room: 9)
+        let second = try read(connection.server, room: 9)
+        #expect(first.bytes.text == "last")
+        #expect(second.result == .endOfStream)
+    }
+
+    @Test func `no room at all is not the end of the stream`() throws {
+        let connection = try Connection()
+        try connection.client.sendAll("x")
+        // Room for bytes, but none in it: a span with an address and no length.
+        var storage: [UInt8] = []
+        storage.reserveCapacity(4)
+        var span = storage.mutableSpan
+        var none = span.mutableBytes
+        let result = try connection.server.receive(into: &none)
+        #expect(result != .endOfStream)
+        let count = try connection.server.unreadByteCount
+        #expect(count == 1)
+    }
+
+    @Test func `a reset is an error of reading`() throws {
+        let connection = try Connection()
+        try connection.client.resetOnClose()
+        let server = try connection.closingClient()
+        #expect(throws: SocketError(.read, .connectionReset)) { _ = try read(server, room: 3) }
+    }
+
+    @Test func `the kernel counts what waits to be read`() throws {
+        let connection = try Connection()
+        let before = try connection.server.unreadByteCount
+        try connection.client.sendAll("hello")
+        let between = try connection.server.unreadByteCount
+        _ = try read(connection.server, room: 2)
+        let after = try connection.server.unreadByteCount
+        #expect([before, between, after] == [0, 5, 3])
+    }
+
+    // MARK: Writing
+
+    @Test func `writing takes what fits and then would block`() throws {
+        let connection = try Connection()
+        let chunk = [UInt8](repeating: 7, count: 65_536)
+        var sent = 0
+        while case .bytes(let count) = try connection.client.send(chunk.span.bytes) {
+            sent += count
+        }
+        #expect(sent > 0)
+        let again = try connection.client.send(chunk.span.bytes)
+        #expect(again == .wouldBlock)
+        var received = 0
+        while let bytes = try connection.server.receiveNow(), !bytes.isEmpty {
+            received += bytes.count
+            if bytes.contains(where: { $0 != 7 }) { Issue.record("a byte was changed") }
+        }
+        #expect(received > 0)
+        let resumed = try connection.client.send(chunk.span.bytes)
+        #expect(resumed != .wouldBlock)
+    }
+
+    @Test func `writing nothing sends nothing`() throws {
+        let connection = try Connection()
+        let none: [UInt8] = []
+        let result = try connection.client.send(none.span.bytes)
+        let count = try connection.server.unreadByteCount
+        #expect(result == .bytes(0))
+        #expect(count == 0)
+    }
+
+    @Test func `writing to a peer that is gone throws and raises no signal`() throws {
+        var pair = try Socket.makePair()
+        try Socket.taken(from: &pair.second).close()
+        let byte: [UInt8] = [1]
+        #expect(throws: SocketError(.write, .brokenPipe)) {
+            _ = try pair.first.send(byte.span.bytes)
+        }
+    }
+
+    @Test func `writing to a connection that the peer has cut throws and raises no signal`() throws
+    {
+        let connection = try Connection()
+        try connection.client.resetOnClose()
+        let server = try connection.closingClient()
+        let byte: [UInt8] = [1]
+        #expect(throws: SocketError(.write, .connectionReset)) {
+            _ = try server.send(byte.span.bytes)
+        }
+        #expect(throws: SocketError(.write, .brokenPipe)) {
+            _ = try server.send(byte.span.bytes)
+        }
+    }
+
+    @Test func `writing before there is a connection throws`() throws {
+        let socket = try Socket(for: .unnamed)
+        let byte: [UInt8] = [1]
+        #expect(throws: SocketError(.write, .notConnected)) { _ = try socket.send(byte.span.bytes) }
+    }
+
+    // MARK: Shutting down
+
+    @Test func `after the writing side is shut the other way still works`() throws {
+        let connection = try Connection()
+        try connection.client.shutDown(.writing)
+        try connection.server.sendAll("answer")
+        let answer = try connection.client.receiveNow()
+        #expect(answer?.text == "answer")
+    }
+
+    @Test func `writing after the writing side was shut throws`() throws {
+        let connection = try Connection()
+        try connection.client.shutDown(.writing)
+        let byte: [UInt8] = [1]
+        #expect(throws: SocketError(.write, .brokenPipe)) {
+            _ = try connection.client.send(byte.span.bytes)
+        }
+    }
+
+    @Test func `after the reading side is shut reading is at its end`() throws {
+        let connection = try Connection()
+        try connection.client.shutDown(.reading)
+        let read = try read(connection.client, room: 3)
+        #expect(read.result == .endOfStream)
+        try connection.client.sendAll("still")
+        let other = try connection.server.receiveNow()
+        #expect(other?.text == "still")
+    }
+
+    @Test func `both sides can be shut at once`() throws {
+        let connection = try Connection()
+        try connection.client.shutDown(.both)
+        let byte: [UInt8] = [1]
+        #expect(throws: SocketError(.write, .brokenPipe)) {
+            _ = try connection.client.send(byte.span.bytes)
+        }
+        let own = try read(connection.client, room: 3)
+        let others = try read(connection.server, room: 3)
+        #expect(own.result == .endOfStream)
+        #expect(others.result == .endOfStream)
+    }
+
+    @Test func `shutting down without a connection throws`() throws {
+        let socket = try Socket(for: .loopback(port: 0))
+        #expect(throws: SocketError(.shutDown, .notConnected)) { try socket.shutDown(.writing) }
+    }
+}
+
+/// Both ends of one TCP connection.
+private struct Connection: ~Copyable {
+    let client: Socket
+    let server: Socket
+
+    init() throws {
+        let listener = try listeningSocket()
+        let client = try Socket.connecting(to: try listener.localAddress)
+        guard var accepted = try listener.accept() else {
+            throw SocketError(.accept, .wouldBlock)
+        }
+        server = try Socket.taken(from: &accepted.socket)
+        self.client = client
+    }
+
+    /// Closes the client's end and leaves the server's.
+    consuming func closingClient() throws -> Socket {
+        try client.close()
+        return server
+    }
+}
+
+extension Socket {
+    /// Takes a socket out of a place that only lends it, and leaves an unused one there.
+    static func taken(from place: inout Socket) throws(SocketError) -> Socket {
+        exchange(&place, with: try Socket(for: .unnamed))
+    }
+}
+
+private func listeningSocket() throws(SocketError) -> Socket {
+    let listener = try Socket(for: .loopback(port: 0))
+    try listener.bind(to: .loopback(port: 0))
+    try listener.listen(backlog: 4)
+    return listener
+}
+
+private func read(
+    _ socket: borrowing Socket, room: Int
+) throws(SocketError) -> (result: ReadResult, bytes: [UInt8]) {
+    var storage = [UInt8](repeating: 0, count: room)
+    var span = storage.mutableSpan
+    var free = span.mutableBytes
+    let result = try socket.receive(into: &free)
+    if case .bytes(let count) = result { return (result, Array(storage[..<count])) }
+    return (result, [])
+}
