@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `sluice connect`: a person's own connection, standard input to the peer and the peer to standard output.
+// `sluice connect`: a person's own connection, standard input to the peer and the peer to standard
+// output.
 
 import ArgumentParser
 import Sluice

@@ -5,9 +5,13 @@
 import ArgumentParser
 
 extension ExitCode {
-    /// No connection, or no address to listen on, could be had. Source: `EX_UNAVAILABLE`, sysexits(3).
+    /// No connection, or no address to listen on, could be had.
+    ///
+    /// Source: `EX_UNAVAILABLE`, sysexits(3).
     static let unavailable = ExitCode(69)
-    /// Something failed that should not. Source: `EX_SOFTWARE`, sysexits(3).
+    /// Something failed that should not.
+    ///
+    /// Source: `EX_SOFTWARE`, sysexits(3).
     static let software = ExitCode(70)
     /// A threshold was missed.
     static let missed = ExitCode(99)

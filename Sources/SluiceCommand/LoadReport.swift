@@ -35,7 +35,7 @@ extension LoadReport {
         return switch workload.kind {
         case .closedLoop: "\(size), \(workload.pipeline) at a time"
         case .paced(let pacing):
-            "\(size), \(NumberText.fixed(pacing.requestsPerSecond, digits: 0)) a second as fixed beforehand"
+            "\(size), at \(NumberText.fixed(pacing.requestsPerSecond, digits: 0)) a second"
         case .hold: "connections held open"
         case .churn: "\(size), a connection for each"
         case .receive: "reading only"
@@ -110,7 +110,8 @@ extension LoadReport {
 // MARK: - For programs
 
 extension LoadReport {
-    /// The report as a JSON object; times in microseconds, latencies null where nothing was answered.
+    /// The report as a JSON object; times in microseconds, latencies null where nothing was
+    /// answered.
     var json: JSONValue {
         var members: [(String, JSONValue)] = [
             ("target", .string("\(workload.target)")),

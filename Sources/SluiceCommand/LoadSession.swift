@@ -16,8 +16,8 @@ final class LoadSession {
     private var progress: LoadProgress?
     private var isInterrupted = false
 
-    /// A server that has just taken its last connection is given this long to come to rest before its
-    /// memory is read.
+    /// A server that has just taken its last connection is given this long to come to rest before
+    /// its memory is read.
     private static let rest = Duration.milliseconds(200)
 
     init(_ options: LoadOptions, on reactor: Reactor, engine: any LoadEngine) {
@@ -78,11 +78,7 @@ final class LoadSession {
 extension LoadSession {
     private func report() throws {
         let result = engine.result
-        if let fault = engine.fault {
-            StandardStreams.complain(fault)
-            throw ExitCode.software
-        }
-        if result.connectionCount == 0, !isInterrupted {
+        if result.connectionCount == 0, !isInterrupted, engine.fault == nil {
             StandardStreams.complain(result.connectFailure ?? "no connection could be made")
             throw ExitCode.unavailable
         }
@@ -94,6 +90,10 @@ extension LoadSession {
     }
 
     private func judge(_ result: LoadResult) throws {
+        if let fault = engine.fault {
+            StandardStreams.complain(fault)
+            throw ExitCode.software
+        }
         if isInterrupted { throw ExitCode.interrupted }
         if result.isCutShort {
             StandardStreams.complain("every connection was lost")

@@ -16,6 +16,8 @@ final class LoadWorker {
     private(set) var result = LoadResult()
     /// Whether its line has come to an end.
     private(set) var isGone = false
+    /// Whether it has gone before its report.
+    var isLost: Bool { isGone && phase != .ended }
     /// Called when the phase has changed, and when the worker is gone.
     var onChange: () -> Void = {}
 

@@ -57,7 +57,8 @@ struct LoadWorkerCommand: ParsableCommand {
     }
 
     /// Sends the counts and, at the end, the latencies, which are many.
-    private func report(_ load: LoadRun, to channel: Channel, entering phase: LoadRun.Phase? = nil) {
+    private func report(_ load: LoadRun, to channel: Channel, entering phase: LoadRun.Phase? = nil)
+    {
         var lines = load.result.lines
         if phase != .ended { lines.removeLast() }
         if let phase { lines.append(PhaseLine.line(phase)) }

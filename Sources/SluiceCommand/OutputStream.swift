@@ -17,7 +17,9 @@ final class OutputStream {
     private var waiting: [UInt8] = []
     private var registration: Registration?
 
-    /// A stream that is ready for so many bytes takes them without waiting. Source: `PIPE_BUF`, pipe(7).
+    /// A stream that is ready for so many bytes takes them without waiting.
+    ///
+    /// Source: `PIPE_BUF`, pipe(7).
     private static let safeByteCount = 4_096
 
     init(_ number: CInt, on reactor: Reactor) {

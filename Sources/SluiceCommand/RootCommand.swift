@@ -17,7 +17,8 @@ struct RootCommand: ParsableCommand {
         ])
 
     static func main() {
-        // A reader of our output that goes away is an error of the write, not the end of the process.
+        // A reader of our output that goes away is an error of the write, not the end of the
+        // process.
         signal(SIGPIPE, SIG_IGN)
         main(nil)
     }

@@ -12,13 +12,15 @@ struct ServeCommand: ParsableCommand {
         abstract: "Serve echo, discard, chargen, daytime or time (RFC 862, 863, 864, 867, 868).",
         discussion: """
             Prints `listening on ADDRESS:PORT`, a line for each address, when it is ready. SIGINT \
-            and SIGTERM have it accept no more and wait for its clients; a second one ends it at once.
+            and SIGTERM have it accept no more and wait for its clients; a second one ends it at \
+            once.
             """)
 
     @Argument(help: "What to serve.")
     var service: SimpleService
 
-    @Option(help: "Where to listen; may be given several times. (default: 127.0.0.1)")
+    @Option(
+        help: "Where to listen; may be given several times. (default: 127.0.0.1, unless --unix)")
     var host: [String] = []
 
     @Option(help: "The port, the same for every host; 0 lets the kernel choose.")
@@ -63,9 +65,11 @@ struct ServeCommand: ParsableCommand {
             if !keepDescriptorLimit { DescriptorLimit.raise() }
             let reactor = try Reactor()
             reactor.onError = { error, channel in
-                let place = channel.map { " (\($0.peerAddress))" } ?? ""
-                StandardStreams.complain("\(error)\(place)")
+                // A socket's error tells its address by itself.
+                let place = error is SocketError ? nil : channel.map { " (\($0.peerAddress))" }
+                StandardStreams.complain("\(error)\(place ?? "")")
             }
+            service.prepare()
             let server = try open(on: reactor)
             try serve(with: server, on: reactor)
         }

@@ -20,6 +20,11 @@ enum SimpleService: String, CaseIterable, ExpressibleByArgument {
     /// Tells the seconds since 1900 in four bytes and closes. Source: RFC 868.
     case time
 
+    /// Makes what all clients share, so that the first one does not wait for it.
+    func prepare() {
+        if self == .chargen { _ = Self.block }
+    }
+
     /// Serves one client.
     func serve(_ channel: Channel) throws(SocketError) {
         switch self {
@@ -40,13 +45,15 @@ enum SimpleService: String, CaseIterable, ExpressibleByArgument {
 // MARK: - The generator
 
 extension SimpleService {
-    /// Many times the pattern, about 1 MiB, which all channels share: a large array is sent without a copy.
+    /// Many times the pattern, about 1 MiB, which all channels share: a large array is sent without
+    /// a copy.
     private static let block: [UInt8] = {
         let cycle = pattern
         return Array(repeatElement(cycle, count: 1_048_576 / cycle.count).joined())
     }()
 
-    /// All 95 lines: 72 of the 95 printable characters, the first one moved on by one from line to line.
+    /// All 95 lines: 72 of the 95 printable characters, the first one moved on by one from line to
+    /// line.
     static var pattern: [UInt8] {
         let printable = Array(UInt8(ascii: " ")...UInt8(ascii: "~"))
         return printable.indices.flatMap { start in
@@ -54,7 +61,8 @@ extension SimpleService {
         }
     }
 
-    /// A block whenever nothing is queued: so much is queued for a client that never reads, and no more.
+    /// A block whenever nothing is queued: so much is queued for a client that never reads, and no
+    /// more.
     private static func generate(on channel: Channel) {
         channel.onBytes { _, _ in }
         // A client that has nothing to say may still want to read.
@@ -72,7 +80,8 @@ extension SimpleService {
 // MARK: - The time
 
 extension SimpleService {
-    /// `Tuesday, February 22, 1982 17:37:43-UTC` and a line's end: the form that RFC 867 shows, in UTC.
+    /// `Monday, February 22, 1982 17:37:43-UTC` and a line's end: the form that RFC 867 shows, in
+    /// UTC.
     static func daytimeLine(at time: time_t) -> String {
         var time = time
         var parts = tm()

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A load that several worker processes share: they get ready apart, start together, and report.
-// A worker that goes away early is a fault of the whole load and never a reason to wait.
+// A load that several worker processes share: they get ready apart, start together, and report. A
+// worker that goes away early is a fault of the load and never a reason to wait: the others go on.
 
 import Sluice
 import SluiceLoad
@@ -23,6 +23,8 @@ final class WorkerGroup: LoadEngine {
         var sum = LoadResult()
         for worker in workers { sum.add(worker.result) }
         sum.isCutShort = workers.allSatisfy(\.result.isCutShort)
+        let lost = workers.count(where: \.isLost)
+        if lost > 0 { sum.errors[.workerLost] = lost }
         return sum
     }
 
@@ -66,18 +68,22 @@ final class WorkerGroup: LoadEngine {
     }
 }
 
+extension LoadErrorKind {
+    /// A worker process has gone before its report.
+    static let workerLost = Self(rawValue: "worker lost")
+}
+
 // MARK: - The phases
 
 extension WorkerGroup {
     /// The group is as far as its slowest worker; those that have ended already hold nobody up.
     private func workersChanged() {
         guard phase != .ended else { return }
-        if let lost = workers.first(where: { $0.isGone && $0.phase != .ended }) {
+        if let lost = workers.first(where: \.isLost) {
             fault = "worker process \(lost.share) has ended early"
-            return enter(.ended)
         }
-        let slowest = workers.map(\.phase.rawValue).filter { $0 < LoadRun.Phase.ended.rawValue }.min()
-        guard let slowest else { return end() }
+        let working = workers.filter { !$0.isGone && $0.phase != .ended }
+        guard let slowest = working.map(\.phase.rawValue).min() else { return end() }
         while phase.rawValue < slowest, let next = LoadRun.Phase(rawValue: phase.rawValue + 1) {
             enter(next)
         }

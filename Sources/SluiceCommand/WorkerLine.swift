@@ -26,7 +26,8 @@ enum PhaseLine {
 
     /// The phase that a line tells; `nil` for any other line.
     static func phase(in line: String) -> LoadRun.Phase? {
-        guard line.hasPrefix(prefix), let number = Int(line.dropFirst(prefix.count)) else { return nil }
+        guard line.hasPrefix(prefix), let number = Int(line.dropFirst(prefix.count))
+        else { return nil }
         return LoadRun.Phase(rawValue: number)
     }
 }

@@ -29,7 +29,8 @@ struct WorkerProcess: ~Copyable {
     }
 
     deinit {
-        // A worker ends when its line ends, which its owner closes first; one that hangs is not waited for.
+        // A worker ends when its line ends, which its owner closes first; one that hangs is not
+        // waited for.
         kill(processID, SIGKILL)
         waitpid(processID, nil, 0)
     }

@@ -12,7 +12,8 @@ final class LoadConnection {
     /// Where the run's list holds this connection.
     var index: Int
 
-    /// When each unanswered request was sent or, in an open load, was due; the first ones are under way.
+    /// When each unanswered request was sent or, in an open load, was due; the first ones are under
+    /// way.
     private var times: TimestampRing
     private var inFlight = 0
     private var matched = 0
@@ -30,7 +31,8 @@ final class LoadConnection {
     /// Whether no answer is waited for.
     var isSettled: Bool { times.isEmpty }
 
-    /// Installs what the kind of load needs; the handlers keep this object until the channel closes.
+    /// Installs what the kind of load needs; the handlers keep this object until the channel
+    /// closes.
     func start() {
         switch run.workload.kind {
         case .closedLoop, .paced, .churn:

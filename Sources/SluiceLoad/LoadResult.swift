@@ -31,7 +31,8 @@ public struct LoadResult: Equatable, Sendable {
     /// How many errors there were.
     public var errorCount: Int { errors.values.reduce(0, +) }
 
-    /// Errors for each attempt: each answered request and each error counts as one; 0 where there are neither.
+    /// Errors for each attempt: each answered request and each error counts as one; 0 where there
+    /// are neither.
     public var errorRate: Double {
         errorCount == 0 ? 0 : Double(errorCount) / Double(requestCount + errorCount)
     }

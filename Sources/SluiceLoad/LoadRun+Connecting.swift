@@ -76,7 +76,8 @@ extension LoadRun {
         count(kind)
     }
 
-    /// Whether a Unix listener has no room just now; it is asked again for as long as a connect may take.
+    /// Whether a Unix listener has no room just now; it is asked again for as long as a connect may
+    /// take.
     private func isFullBacklog(_ error: ConnectError) -> Bool {
         guard case .refused(let cause) = error.cause, cause.code == .wouldBlock else {
             return false

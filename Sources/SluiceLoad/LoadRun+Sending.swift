@@ -52,7 +52,8 @@ extension LoadRun {
         return pace != nil && sendPaced()
     }
 
-    /// A part of the connections at a time: the first answers must not wait for the last first request.
+    /// A part of the connections at a time: the first answers must not wait for the last first
+    /// request.
     private func prime() {
         for _ in 0..<min(Self.batch, unprimed.count) {
             unprimed.removeLast().sendFirst()

@@ -7,8 +7,8 @@ public import Sluice
 
 /// A load that is being put on a target.
 ///
-/// Call ``connect()``, then ``run()``; when ``onPhase`` tells of ``Phase/ready``, call ``begin()``; at the end call
-/// ``close()``. A run is used once and stays on its reactor's thread.
+/// Call ``connect()``, then ``run()``; when ``onPhase`` tells of ``Phase/ready``, call ``begin()``;
+/// at the end call ``close()``. A run is used once and stays on its reactor's thread.
 public final class LoadRun {
     /// How far a run has come; the phases follow one another in this order.
     public enum Phase: Int, Hashable, Sendable {
@@ -24,7 +24,8 @@ public final class LoadRun {
         case measuring
         /// Nothing new is sent; answers that are under way have a second to come.
         case settling
-        /// All is over and ``LoadRun/result`` is final; the connections stay open until ``LoadRun/close()``.
+        /// All is over and ``LoadRun/result`` is final; the connections stay open until
+        /// ``LoadRun/close()``.
         case ended
     }
 
@@ -56,7 +57,8 @@ public final class LoadRun {
     private(set) var isSending = false
     /// Whether answers count.
     private(set) var isCounting = false
-    /// Requests that were due before this do not count; 0 where every answer in the measured time does.
+    /// Requests that were due before this do not count; 0 where every answer in the measured time
+    /// does.
     private(set) var countedFrom: UInt64 = 0
     /// No request is due from this instant on.
     private(set) var sendEnd = UInt64.max
@@ -69,7 +71,12 @@ public final class LoadRun {
     private static let patience = Duration.seconds(1)
 
     /// A load that connects from `reactor`, which nobody else runs in the meantime.
+    ///
+    /// - Precondition: the workload's counts are 1 or more.
     public init(_ workload: Workload, on reactor: Reactor) {
+        precondition(
+            workload.connectionCount > 0 && workload.requestByteCount > 0 && workload.pipeline > 0
+                && workload.connectsAtOnce > 0, "a load has at least one of everything")
         self.workload = workload
         self.reactor = reactor
         client = Client(on: reactor, options: Self.clientOptions(for: workload))
@@ -85,7 +92,8 @@ public final class LoadRun {
         options.timeout = workload.connectTimeout
         let most = workload.requestByteCount * workload.pipeline
         options.channel.outputLimit = max(options.channel.outputLimit, most)
-        // Reading must go on while much is unsent: an echo server stops when nobody reads its answers.
+        // Reading must go on while much is unsent: an echo server stops when nobody reads its
+        // answers.
         options.channel.highWaterMark = options.channel.outputLimit
         return options
     }
@@ -117,7 +125,8 @@ extension LoadRun {
         startSending(at: now)
     }
 
-    /// Ends the measuring now, as the end of its time does; called again, it does not wait for answers.
+    /// Ends the measuring now, as the end of its time does; called again, it does not wait for
+    /// answers.
     public func stop() {
         switch phase {
         case .idle, .connecting, .ready: finish()

@@ -13,7 +13,8 @@ public struct LoadTarget: Hashable, Sendable {
     /// A target at any place.
     public init(_ endpoint: Endpoint) { self.endpoint = endpoint }
 
-    /// Reads `tcp://example.org:80`, `tcp://[::1]:80` or `unix:/run/socket`; anything else gives `nil`.
+    /// Reads `tcp://example.org:80`, `tcp://[::1]:80` or `unix:/run/socket`; anything else gives
+    /// `nil`.
     ///
     /// Ports are 1 to 65535; only the bracketed form may have colons in the host.
     public init?(_ text: String) {

@@ -5,7 +5,9 @@
 
 import Glibc
 
-/// Nanoseconds of the system's monotonic clock. Source: `CLOCK_MONOTONIC`, clock_gettime(2).
+/// Nanoseconds of the system's monotonic clock.
+///
+/// Source: `CLOCK_MONOTONIC`, clock_gettime(2).
 enum MonotonicClock {
     @inline(__always)
     static var now: UInt64 {

@@ -35,6 +35,7 @@ public struct Pacing: Hashable, Sendable {
     ///
     /// - Parameter number: which of the share's requests, counted from 0.
     public func due(_ number: Int) -> UInt64 {
-        UInt64(Double(first + number * stride) * 1e9 / requestsPerSecond)
+        // At most about 285 years, so that no rate is too low.
+        UInt64(min(Double(first + number * stride) * 1e9 / requestsPerSecond, 9e18))
     }
 }

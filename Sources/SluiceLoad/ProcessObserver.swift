@@ -13,7 +13,9 @@ public struct ProcessorTime: Hashable, Sendable {
     public var total: Duration
 }
 
-/// Reads what a process has used from `/proc`. Source: proc(5).
+/// Reads what a process has used from `/proc`.
+///
+/// Source: proc(5).
 public struct ProcessObserver: Hashable, Sendable {
     /// The process.
     public let processID: Int32
@@ -26,7 +28,8 @@ public struct ProcessObserver: Hashable, Sendable {
 
     /// Resident memory in bytes; `nil` when the process is gone.
     ///
-    /// From `smaps_rollup`, which is exact; where that may not be read from `statm`, which is coarser.
+    /// From `smaps_rollup`, which is exact; where that may not be read from `statm`, which is
+    /// coarser.
     public var residentByteCount: Int? {
         if let rollup = text(of: "smaps_rollup"), let count = Self.residentByteCount(in: rollup) {
             return count
@@ -41,8 +44,8 @@ public struct ProcessObserver: Hashable, Sendable {
 
     /// Processor time so far; `nil` when the process is gone.
     ///
-    /// The total is the scheduler's, in nanoseconds, of all threads that still run; the share of user time has
-    /// the resolution of clock ticks.
+    /// The total is the scheduler's, in nanoseconds, of all threads that still run; the share of
+    /// user time has the resolution of clock ticks.
     public var processorTime: ProcessorTime? {
         guard let text = text(of: "stat"), let ticks = Self.ticks(in: text) else { return nil }
         let second = UInt64(max(1, sysconf(CInt(_SC_CLK_TCK))))

@@ -4,17 +4,24 @@
 
 /// The least that a result must reach.
 public struct Thresholds: Hashable, Sendable {
-    /// At most this share of errors, 0 to 1; `nil` for any. Initially `nil`.
+    /// At most this share of errors, 0 to 1; `nil` for any.
+    ///
+    /// Initially `nil`.
     public var maximumErrorRate: Double?
-    /// At least this many answered requests a second; `nil` for any. Initially `nil`.
+    /// At least this many answered requests a second; `nil` for any.
+    ///
+    /// Initially `nil`.
     public var minimumRate: Double?
-    /// At most this latency at the 99th percentile; `nil` for any. Initially `nil`.
+    /// At most this latency at the 99th percentile; `nil` for any.
+    ///
+    /// Initially `nil`.
     public var maximumP99: Duration?
 
     /// No thresholds.
     public init() {}
 
-    /// A sentence for each threshold that a result misses; where nothing was answered there is no latency.
+    /// A sentence for each threshold that a result misses; where nothing was answered there is no
+    /// latency.
     public func missed(by result: LoadResult) -> [String] {
         var missed: [String] = []
         if let limit = maximumErrorRate, result.errorRate > limit {

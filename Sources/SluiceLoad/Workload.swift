@@ -13,7 +13,8 @@ public struct Workload: Hashable, Sendable {
         case paced(Pacing)
         /// The connections are held open and nothing is sent or read.
         case hold
-        /// Each of the connections is opened, has one request answered, is closed, and starts again.
+        /// Each of the connections is opened, has one request answered, is closed, and starts
+        /// again.
         case churn
         /// The connections only read what the server sends.
         case receive
@@ -21,29 +22,48 @@ public struct Workload: Hashable, Sendable {
 
     /// Where the connections go.
     public var target: LoadTarget
-    /// What the connections do. Initially ``Kind/closedLoop``.
+    /// What the connections do.
+    ///
+    /// Initially ``Kind/closedLoop``.
     public var kind = Kind.closedLoop
-    /// How many connections there are at once. Initially 100.
+    /// How many connections there are at once.
+    ///
+    /// Initially 100.
     public var connectionCount = 100
-    /// How many bytes a request has, and so its answer. Initially 64.
+    /// How many bytes a request has, and so its answer.
+    ///
+    /// Initially 64.
     public var requestByteCount = 64
-    /// How many requests a connection has under way at most. Initially 1.
+    /// How many requests a connection has under way at most.
+    ///
+    /// Initially 1.
     public var pipeline = 1
-    /// How long to measure. Initially 10 s.
+    /// How long to measure.
+    ///
+    /// Initially 10 s.
     public var duration = Duration.seconds(10)
-    /// How long to send before measuring begins. Initially 0.
+    /// How long to send before measuring begins.
+    ///
+    /// Initially 0.
     public var warmUp = Duration.zero
-    /// The time over which the connections are opened. Initially 1 s.
+    /// The time over which the connections are opened.
+    ///
+    /// Initially 1 s.
     public var ramp = Duration.seconds(1)
-    /// How many connects may be under way at once, so that no listener's backlog overflows. Initially 256.
+    /// How many connects may be under way at once, so that no listener's backlog overflows.
+    ///
+    /// Initially 256.
     public var connectsAtOnce = 256
-    /// How long one connection may take to open. Initially 10 s.
+    /// How long one connection may take to open.
+    ///
+    /// Initially 10 s.
     public var connectTimeout = Duration.seconds(10)
 
     /// A load with the initial values.
     public init(on target: LoadTarget) { self.target = target }
 
-    /// One of `count` shares of this load; the first ones have a connection more where it does not divide.
+    /// One of `count` shares of this load; the first ones have a connection more where it does not
+    /// divide.
     public func share(_ index: Int, of count: Int) -> Workload {
         var share = self
         share.connectionCount =

@@ -22,6 +22,8 @@ struct Echoing {
             }
             _ = try? channel.write(Array("hello".utf8))
         }
-        reactor.expect("the answer comes") { answer.value == "hello" && server.connectionCount == 0 }
+        reactor.expect("the answer comes") {
+            answer.value == "hello" && server.connectionCount == 0
+        }
     }
 }

@@ -68,7 +68,7 @@ extension Channel {
         switch step {
         case .nothing: break
         case .drain: startLinger()
-        case .shutWriting: try? socket?.shutDown(.writing)  // Fails only where the peer is gone.
+        case .shutWriting: shutWriting()
         case .shutReading:
             input = InputQueue()
             try? socket?.shutDown(.reading)  // Fails only where the peer is gone.
@@ -88,8 +88,21 @@ extension Channel {
         flushTurn(reactor)
     }
 
+    private func shutWriting() {
+        do {
+            try socket?.shutDown(.writing)
+        } catch {
+            // Where the peer is gone nobody waits for the end; else it would be waited for in vain.
+            if error.code != .notConnected {
+                writeFailed(SocketError(.write, error.code, at: peerAddress))
+            }
+        }
+    }
+
+    /// One limit holds for all that is left to do after the close.
     private func startLinger() {
-        guard let reactor = reactorOrNil else { return }
+        guard let reactor = reactorOrNil, !flags.contains(.isLingering) else { return }
+        flags.insert(.isLingering)
         setDeadline(reactor.now + shared.values.lingerLimit.nanoseconds)
     }
 

@@ -287,7 +287,7 @@ extension Channel: Resident, TurnWriter, DeadlineOwner {
 
     private func reportClosed() {
         guard let handler = rare?.closed, let reason = state.reason else { return }
-        rare = nil
+        rare?.closed = nil
         handler(self, reason)
     }
 }

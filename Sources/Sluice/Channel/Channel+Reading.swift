@@ -214,7 +214,10 @@ extension Channel {
             // Errors of the read are noted by `receive`, which then reports the end.
             let result = (try? receive(into: buffer, upTo: buffer.count, reactor)) ?? .endOfStream
             switch result {
-            case .wouldBlock: return 0
+            case .wouldBlock:
+                // After a failed write nobody waits for more than what the peer had sent before.
+                if state.output == .failed { finishInput(reactor) }
+                return 0
             case .endOfStream:
                 finishInput(reactor)
                 return 0

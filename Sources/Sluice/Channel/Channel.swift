@@ -50,6 +50,8 @@ public final class Channel {
         static let needsMore = Flags(rawValue: 1)
         /// The end of the input was told to `onInputEnd`, or closed the channel.
         static let isEndTold = Flags(rawValue: 2)
+        /// The time that a closed channel has for the rest is running.
+        static let isLingering = Flags(rawValue: 64)
         /// The program asked for a pause.
         static let pausedByProgram = Flags(rawValue: 4)
         /// On the reactor's list of channels to flush.
@@ -144,7 +146,9 @@ public final class Channel {
         let dropped = (reader, rare)
         reader = .none
         rare = nil
-        if let old = dropped.1, old.closed != nil || old.connected != nil {
+        if let old = dropped.1,
+            old.closed != nil || old.connected != nil || old.localAddress != nil
+        {
             parts.closed = old.closed
             parts.connected = old.connected
             parts.localAddress = old.localAddress
