@@ -51,7 +51,7 @@ struct AcceptPauses {
     @Test func `pauses double from 10 ms to one second`() {
         var gate = AcceptGate(most: 64)
         let pauses = (0..<9).map { _ in
-            let pause = gate.exhausted()
+            let pause = gate.exhausted(at: 0)
             gate.resume()
             return pause.nanoseconds / 1_000_000
         }
@@ -60,35 +60,43 @@ struct AcceptPauses {
 
     @Test func `an accepted connection ends the growth of pauses`() {
         var gate = AcceptGate(most: 64)
-        _ = gate.exhausted()
-        _ = gate.exhausted()
+        _ = gate.exhausted(at: 0)
+        _ = gate.exhausted(at: 0)
         gate.resume()
         gate.accepted(1)
-        #expect(gate.exhausted().nanoseconds == 10_000_000)
+        #expect(gate.exhausted(at: 0).nanoseconds == 10_000_000)
     }
 
     @Test func `a turn without a connection does not end the growth of pauses`() {
         var gate = AcceptGate(most: 64)
-        _ = gate.exhausted()
+        _ = gate.exhausted(at: 0)
         gate.resume()
         gate.accepted(0)
-        #expect(gate.exhausted().nanoseconds == 20_000_000)
+        #expect(gate.exhausted(at: 0).nanoseconds == 20_000_000)
     }
 
-    @Test func `only the first pause of a row is news`() {
+    @Test func `a crowd at the limit is news once, also when single ones get in`() {
         var gate = AcceptGate(most: 64)
-        #expect(gate.exhausted().isNews)
-        gate.resume()
-        gate.accepted(0)
-        #expect(!gate.exhausted().isNews)
-        gate.resume()
-        gate.accepted(2)
-        #expect(gate.exhausted().isNews)
+        var now: UInt64 = 7_000_000_000
+        #expect(gate.exhausted(at: now).isNews)
+        for _ in 0..<100 {
+            gate.resume()
+            gate.accepted(1)
+            now += 900_000_000
+            #expect(!gate.exhausted(at: now).isNews)
+        }
+    }
+
+    @Test func `running out is news again after five quiet seconds`() {
+        var gate = AcceptGate(most: 64)
+        #expect(gate.exhausted(at: 1_000_000_000).isNews)
+        #expect(!gate.exhausted(at: 6_000_000_000).isNews)
+        #expect(gate.exhausted(at: 11_000_000_001).isNews)
     }
 
     @Test func `a gate is shut while it backs off`() {
         var gate = AcceptGate(most: 64)
-        _ = gate.exhausted()
+        _ = gate.exhausted(at: 0)
         #expect(gate.isBackingOff)
         #expect(!gate.isOpen)
         gate.resume()
@@ -106,7 +114,7 @@ struct AcceptPauses {
 
     @Test func `the end of a pause does not open a gate that is held`() {
         var gate = AcceptGate(most: 64)
-        _ = gate.exhausted()
+        _ = gate.exhausted(at: 0)
         gate.hold()
         gate.resume()
         #expect(!gate.isOpen)
@@ -117,7 +125,7 @@ struct AcceptPauses {
     @Test func `letting go does not open a gate that backs off`() {
         var gate = AcceptGate(most: 64)
         gate.hold()
-        _ = gate.exhausted()
+        _ = gate.exhausted(at: 0)
         gate.letGo()
         #expect(!gate.isOpen)
     }

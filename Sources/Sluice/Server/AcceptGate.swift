@@ -9,18 +9,19 @@ struct AcceptGate: Equatable {
     struct Pause: Equatable {
         /// How long to wait before accepting again, in nanoseconds.
         let nanoseconds: UInt64
-        /// Whether this is the first pause since connections were last accepted.
+        /// Whether this is the first pause for five seconds: a crowd at the limit is told of once.
         let isNews: Bool
     }
 
     private static let shortestPause: UInt64 = 10_000_000
     private static let longestPause: UInt64 = 1_000_000_000
+    private static let quietTime: UInt64 = 5_000_000_000
 
     private let most: Int
     private var batch = 1
     private var nextPause = shortestPause
     private(set) var isBackingOff = false
-    private var isExhausted = false
+    private var lastExhausted: UInt64?
     /// Held back by its owner, such as a server at its connection limit.
     private(set) var isHeld = false
     private var isClosed = false
@@ -40,18 +41,16 @@ struct AcceptGate: Equatable {
     ///
     /// - Parameter count: how many connections it took.
     mutating func accepted(_ count: Int) {
-        if count > 0 {
-            nextPause = Self.shortestPause
-            isExhausted = false
-        }
+        if count > 0 { nextPause = Self.shortestPause }
         batch = count >= batch ? min(most, batch * 2) : max(1, count)
     }
 
-    /// The kernel had no descriptor or no memory.
-    mutating func exhausted() -> Pause {
-        let pause = Pause(nanoseconds: nextPause, isNews: !isExhausted)
+    /// The kernel had no descriptor or no memory, at this time of a monotonic clock.
+    mutating func exhausted(at nanoseconds: UInt64) -> Pause {
+        let isNews = lastExhausted.map { nanoseconds > $0 + Self.quietTime } ?? true
+        let pause = Pause(nanoseconds: nextPause, isNews: isNews)
         nextPause = min(Self.longestPause, nextPause * 2)
-        isExhausted = true
+        lastExhausted = nanoseconds
         isBackingOff = true
         return pause
     }

@@ -55,7 +55,7 @@ public final class Listener {
     /// Listens at once; connections are handed over as soon as the reactor runs.
     ///
     /// A handler that throws loses only its own connection; the error goes to ``Reactor/onError``, as does
-    /// one notice each time that descriptors or memory run out. The listener then turns one waiting client
+    /// one notice when descriptors or memory run out, at most each five seconds. The listener then turns one waiting client
     /// away, pauses for 10 ms to 1 s, and goes on by itself.
     ///
     /// - Throws: ``SocketError`` with operation `.create`, `.bind`, such as `.addressInUse`, or `.listen`.
@@ -185,38 +185,36 @@ extension Listener: Resident, DeadlineOwner {
         isQueued = false
         let limit = gate.turnLimit
         var count = 0
-        while count < limit, gate.isOpen {
-            guard acceptOne() else { break }
-            count += 1
+        var failure: SocketError?
+        while count < limit, gate.isOpen, failure == nil {
+            do throws(SocketError) {
+                guard let accepted = try socket?.accept() else { break }
+                hand(accepted, reactor)
+            } catch {
+                if !Self.isClientsFailure(error.code) { failure = error }
+            }
+            count += failure == nil ? 1 : 0
         }
         gate.accepted(count)
+        if let failure { pause(failure, reactor) }
     }
 
-    /// - Returns: whether more may be waiting.
-    private func acceptOne() -> Bool {
-        guard let reactor else { return false }
-        do throws(SocketError) {
-            guard let accepted = try socket?.accept() else { return false }
-            hand(accepted, reactor)
-            return true
-        } catch {
-            switch error.code {
-            case .tooManyOpenFiles, .tooManyOpenFilesInSystem, .noBufferSpace, .noMemory:
-                turnOneAway()
-                pause(error, reactor)
-                return false
-            // The client, or its network, was gone before it was accepted: the next one is asked for.
-            case .connectionAborted, .hostUnreachable, .networkUnreachable, .notPermitted,
-                .timedOut,
-                ErrorCode(rawValue: EPROTO), ErrorCode(rawValue: ENETDOWN),
-                ErrorCode(rawValue: EHOSTDOWN), ErrorCode(rawValue: ENONET),
-                ErrorCode(rawValue: ENOPROTOOPT):
-                return true
-            default:
-                pause(error, reactor)
-                return false
-            }
+    /// Whether the client, or its network, was gone before it was accepted, so that the next one is asked for.
+    ///
+    /// Source: accept(2), "Error handling".
+    private static func isClientsFailure(_ code: ErrorCode) -> Bool {
+        switch code {
+        case .connectionAborted, .hostUnreachable, .networkUnreachable, .notPermitted, .timedOut,
+            ErrorCode(rawValue: EPROTO), ErrorCode(rawValue: ENETDOWN),
+            ErrorCode(rawValue: EHOSTDOWN), ErrorCode(rawValue: ENONET),
+            ErrorCode(rawValue: ENOPROTOOPT):
+            true
+        default: false
         }
+    }
+
+    private static func isShortage(_ code: ErrorCode) -> Bool {
+        [.tooManyOpenFiles, .tooManyOpenFilesInSystem, .noBufferSpace, .noMemory].contains(code)
     }
 
     private func hand(_ accepted: consuming Socket.Accepted, _ reactor: Reactor) {
@@ -243,10 +241,12 @@ extension Listener: Resident, DeadlineOwner {
     }
 
     private func pause(_ error: SocketError, _ reactor: Reactor) {
-        let pause = gate.exhausted()
+        if Self.isShortage(error.code) { turnOneAway() }
+        let now = csystem_monotonic_nanoseconds()
+        let pause = gate.exhausted(at: now)
         reactor.deadlines.remove(deadline)
         deadline = reactor.deadlines.insert(
-            self, at: csystem_monotonic_nanoseconds() + pause.nanoseconds)
+            self, at: now + pause.nanoseconds)
         arrange()
         if pause.isNews { reactor.report(SocketError(.accept, error.code, at: address)) }
     }
