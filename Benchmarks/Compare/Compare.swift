@@ -13,7 +13,8 @@ struct Compare {
         for round in 1...arguments.rounds {
             for scenario in Scenario.all(seconds: arguments.seconds) {
                 for contestant in scenario.contestants {
-                    Progress.write("round \(round)/\(arguments.rounds), \(scenario.name), \(contestant.name)")
+                    Progress.write(
+                        "round \(round)/\(arguments.rounds), \(scenario.name), \(contestant.name)")
                     let report = try Measurement.run(scenario, contestant, arguments)
                     results.add(report, scenario, contestant)
                 }

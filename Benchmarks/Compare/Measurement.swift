@@ -10,7 +10,7 @@ struct Report: Decodable {
     struct Latency: Decodable {
         let p50: Double
         let p99: Double
-        let p99_9: Double
+        let p999: Double
     }
 
     struct CPU: Decodable {
@@ -20,20 +20,20 @@ struct Report: Decodable {
 
     struct Memory: Decodable {
         let idle: Double
-        let after_traffic: Double
+        let afterTraffic: Double
     }
 
     let connections: Int
     let requests: Int
     let errors: Int
     let seconds: Double
-    let requests_per_second: Double
-    let bytes_received: Double
-    let latency_us: Latency?
-    let connections_per_second: Double?
-    let server_cpu_us_per_request: CPU?
-    let server_cpu_us: CPU?
-    let server_memory_per_connection: Memory?
+    let requestsPerSecond: Double
+    let bytesReceived: Double
+    let latencyUs: Latency?
+    let connectionsPerSecond: Double?
+    let serverCpuUsPerRequest: CPU?
+    let serverCpuUs: CPU?
+    let serverMemoryPerConnection: Memory?
 }
 
 enum Measurement {
@@ -43,10 +43,15 @@ enum Measurement {
         let server = try Server(contestant, scenario.service, arguments)
         defer { server.stop() }
         let output = try capture(
-            ["taskset", "-c", "1", arguments.sluice.path, "load", "tcp://\(server.address)", "--json",
-                "--no-progress", "--observe", "\(server.process.processIdentifier)"] + scenario.load)
+            [
+                "taskset", "-c", "1", arguments.sluice.path, "load", "tcp://\(server.address)",
+                "--json",
+                "--no-progress", "--observe", "\(server.process.processIdentifier)",
+            ] + scenario.load)
         do {
-            return try JSONDecoder().decode(Report.self, from: output)
+            let decoder = JSONDecoder()
+            decoder.keyDecodingStrategy = .convertFromSnakeCase
+            return try decoder.decode(Report.self, from: output)
         } catch {
             throw Failure(
                 "\(contestant.name), \(scenario.name): the load's report can't be read: \(error)\n"

@@ -72,9 +72,9 @@ struct Page {
             Contestant.all.map { one in
                 [
                     one.name, number(results.median(scenario, one, Figure.rate), 0),
-                    number(results.median(scenario, one) { $0.latency_us?.p50 }, 0),
-                    number(results.median(scenario, one) { $0.latency_us?.p99 }, 0),
-                    number(results.median(scenario, one) { $0.latency_us?.p99_9 }, 0),
+                    number(results.median(scenario, one) { $0.latencyUs?.p50 }, 0),
+                    number(results.median(scenario, one) { $0.latencyUs?.p99 }, 0),
+                    number(results.median(scenario, one) { $0.latencyUs?.p999 }, 0),
                     number(results.median(scenario, one, Figure.user), 2),
                     number(results.median(scenario, one, Figure.total), 2),
                     number(results.ratio(scenario, one, to: .epoll, Figure.total), 2),
@@ -101,7 +101,8 @@ struct Page {
             Contestant.all.map { one in
                 [
                     one.name,
-                    number(results.median(Scenario.bulk, one, Figure.bytes).map { $0 / 1_048_576 }, 0),
+                    number(
+                        results.median(Scenario.bulk, one, Figure.bytes).map { $0 / 1_048_576 }, 0),
                     number(results.ratio(Scenario.bulk, one, to: .epoll, Figure.bytes), 2),
                     number(results.median(Scenario.bulk, one, Figure.cpuPerMebibyte), 0),
                 ]

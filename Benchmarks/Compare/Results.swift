@@ -30,7 +30,9 @@ struct Results {
         let pairs = zip(rounds(scenario, contestant), rounds(scenario, other))
         return Self.median(
             pairs.compactMap { mine, theirs in
-                guard let above = figure(mine), let below = figure(theirs), below > 0 else { return nil }
+                guard let above = figure(mine), let below = figure(theirs), below > 0 else {
+                    return nil
+                }
                 return above / below
             })
     }
@@ -45,17 +47,19 @@ struct Results {
 
 /// The figures by name.
 enum Figure {
-    static let total: @Sendable (Report) -> Double? = { $0.server_cpu_us_per_request?.total }
-    static let user: @Sendable (Report) -> Double? = { $0.server_cpu_us_per_request?.user }
-    static let rate: @Sendable (Report) -> Double? = { $0.requests_per_second }
-    static let idleMemory: @Sendable (Report) -> Double? = { $0.server_memory_per_connection?.idle }
-    static let usedMemory: @Sendable (Report) -> Double? = { $0.server_memory_per_connection?.after_traffic }
-    static let accepts: @Sendable (Report) -> Double? = { $0.connections_per_second }
-    static let bytes: @Sendable (Report) -> Double? = { $0.bytes_received / $0.seconds }
+    static let total: @Sendable (Report) -> Double? = { $0.serverCpuUsPerRequest?.total }
+    static let user: @Sendable (Report) -> Double? = { $0.serverCpuUsPerRequest?.user }
+    static let rate: @Sendable (Report) -> Double? = { $0.requestsPerSecond }
+    static let idleMemory: @Sendable (Report) -> Double? = { $0.serverMemoryPerConnection?.idle }
+    static let usedMemory: @Sendable (Report) -> Double? = {
+        $0.serverMemoryPerConnection?.afterTraffic
+    }
+    static let accepts: @Sendable (Report) -> Double? = { $0.connectionsPerSecond }
+    static let bytes: @Sendable (Report) -> Double? = { $0.bytesReceived / $0.seconds }
     /// CPU microseconds of the server for each MiB that the load received.
     static let cpuPerMebibyte: @Sendable (Report) -> Double? = {
-        guard let cpu = $0.server_cpu_us?.total, $0.bytes_received > 0 else { return nil }
-        return cpu / ($0.bytes_received / 1_048_576)
+        guard let cpu = $0.serverCpuUs?.total, $0.bytesReceived > 0 else { return nil }
+        return cpu / ($0.bytesReceived / 1_048_576)
     }
 }
 
@@ -75,19 +79,24 @@ struct Budget: Sendable {
     static let all: [Budget] =
         [Scenario.echo100, Scenario.echo10000].flatMap { scenario in
             [
-                Budget(text: "\(scenario): total CPU a message, to raw epoll", isCeiling: true, limit: 1.08) {
+                Budget(
+                    text: "\(scenario): total CPU a message, to raw epoll", isCeiling: true,
+                    limit: 1.08
+                ) {
                     $0.ratio(scenario, .sluice, to: .epoll, Figure.total)
                 },
                 Budget(text: "\(scenario): user CPU a message, us", isCeiling: true, limit: 0.35) {
                     $0.median(scenario, .sluice, Figure.user)
                 },
                 Budget(
-                    text: "\(scenario): user CPU a message, to SwiftNIO's pipeline", isCeiling: true,
+                    text: "\(scenario): user CPU a message, to SwiftNIO's pipeline",
+                    isCeiling: true,
                     limit: 1.0 / 3
                 ) { $0.ratio(scenario, .sluice, to: .pipeline, Figure.user) },
             ]
         } + [
-            Budget(text: "bulk stream: bytes a second, to raw epoll", isCeiling: false, limit: 0.95) {
+            Budget(text: "bulk stream: bytes a second, to raw epoll", isCeiling: false, limit: 0.95)
+            {
                 $0.ratio(Scenario.bulk, .sluice, to: .epoll, Figure.bytes)
             },
             Budget(
@@ -97,11 +106,14 @@ struct Budget: Sendable {
             Budget(text: "idle connection: resident bytes", isCeiling: true, limit: 600) {
                 $0.median(Scenario.echo10000, .sluice, Figure.idleMemory)
             },
-            Budget(text: "idle connection after traffic: resident bytes", isCeiling: true, limit: 600) {
+            Budget(
+                text: "idle connection after traffic: resident bytes", isCeiling: true, limit: 600
+            ) {
                 $0.median(Scenario.echo10000, .sluice, Figure.usedMemory)
             },
             Budget(
-                text: "1,000 idle timeouts that never fire: total CPU a message, to none", isCeiling: true,
+                text: "1,000 idle timeouts that never fire: total CPU a message, to none",
+                isCeiling: true,
                 limit: 1.03
             ) { $0.ratio(Scenario.echo1000, .sluiceTimeouts, to: .sluice, Figure.total) },
         ]

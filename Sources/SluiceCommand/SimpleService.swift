@@ -80,8 +80,7 @@ extension SimpleService {
 // MARK: - The time
 
 extension SimpleService {
-    /// `Monday, February 22, 1982 17:37:43-UTC` and a line's end: the form that RFC 867 shows, in
-    /// UTC.
+    /// A line such as `Monday, February 22, 1982 17:37:43-UTC`: the form that RFC 867 shows.
     static func daytimeLine(at time: time_t) -> String {
         var time = time
         var parts = tm()

@@ -112,7 +112,8 @@ extension IPAddress {
 extension FixedWidthInteger {
     /// Reads a number of ASCII digits alone: no sign, no space.
     init?(digits text: Substring) {
-        guard !text.isEmpty, text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+        let isNumber = !text.isEmpty && text.utf8.allSatisfy { (0x30...0x39).contains($0) }
+        guard isNumber else { return nil }
         self.init(text)
     }
 }

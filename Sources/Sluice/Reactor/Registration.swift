@@ -97,7 +97,9 @@ final class Watch: Resident {
 
     fileprivate func note(_ what: Interest) {
         var what = what
-        if interest.contains(.peerClosed), !what.contains(.peerClosed), !interest.contains(.readable) {
+        // A reader is told of an error by reading.
+        let asks = interest.contains(.peerClosed) && !interest.contains(.readable)
+        if asks, !what.contains(.peerClosed) {
             let peer = PeerState(of: number)
             if peer.isFinished || peer.isFailed { what.insert(.peerClosed) }
         }

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A client that uses nothing of this package: blocking calls of the C library.
+
+import Glibc
+import Testing
+
+/// A connection to a port of this machine, which ends with it.
+final class PlainClient {
+    private let descriptor: CInt
+
+    /// Connects; `nil` where nobody listens.
+    init?(port: UInt16) {
+        let number = socket(AF_INET, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
+        var place = sockaddr_in()
+        place.sin_family = sa_family_t(AF_INET)
+        place.sin_port = port.bigEndian
+        place.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        let failed = withUnsafePointer(to: &place) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(number, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) != 0
+            }
+        }
+        descriptor = number
+        // A peer that says nothing must not hold the test for ever.
+        var limit = timeval(tv_sec: 10, tv_usec: 0)
+        setsockopt(number, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        if failed { return nil }
+    }
+
+    deinit { close(descriptor) }
+
+    /// Sends bytes.
+    func send(_ bytes: [UInt8]) {
+        #expect(Glibc.send(descriptor, bytes, bytes.count, 0) == bytes.count)
+    }
+
+    /// Ends the writing side.
+    func endWriting() { shutdown(descriptor, CInt(SHUT_WR)) }
+
+    /// Reads so many bytes, or up to the peer's end.
+    func receive(_ count: Int = .max) -> [UInt8] {
+        var received: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 65_536)
+        while received.count < count {
+            let size = recv(descriptor, &buffer, min(buffer.count, count - received.count), 0)
+            if size <= 0 { break }
+            received += buffer[..<size]
+        }
+        return received
+    }
+}
+
+/// A port on which nobody listens: it was free a moment ago.
+func makeUnusedPort() -> UInt16 {
+    let number = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
+    defer { close(number) }
+    var place = sockaddr_in()
+    place.sin_family = sa_family_t(AF_INET)
+    place.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+    withUnsafeMutablePointer(to: &place) { pointer in
+        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+            _ = bind(number, $0, size)
+            _ = getsockname(number, $0, &size)
+        }
+    }
+    return UInt16(bigEndian: place.sin_port)
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `sluice serve` as its clients and its administrator see it.
+
+import Glibc
+import Testing
+
+@testable import SluiceCommand
+
+extension CommandSuite {
+    struct Serving {
+        @Test func `echo sends back what it gets`() throws {
+            let server = try RunningProgram(sluice: "serve", "echo")
+            let client = try #require(PlainClient(port: try server.listeningPort()))
+            client.send(Array("hello".utf8))
+            client.endWriting()
+            #expect(client.receive() == Array("hello".utf8))
+        }
+
+        @Test func `discard answers nothing`() throws {
+            let server = try RunningProgram(sluice: "serve", "discard")
+            let client = try #require(PlainClient(port: try server.listeningPort()))
+            client.send([UInt8](repeating: 1, count: 100_000))
+            client.endWriting()
+            #expect(client.receive().isEmpty)
+        }
+
+        @Test func `chargen sends its pattern without a seam`() throws {
+            let server = try RunningProgram(sluice: "serve", "chargen")
+            let client = try #require(PlainClient(port: try server.listeningPort()))
+            let count = 3_000_000
+            let pattern = SimpleService.pattern
+            let expected = (0..<count).map { pattern[$0 % pattern.count] }
+            #expect(client.receive(count) == expected)
+        }
+
+        @Test func `chargen's first lines are those of RFC 864`() {
+            let lines = String(decoding: SimpleService.pattern, as: UTF8.self)
+                .split(separator: "\r\n", omittingEmptySubsequences: false)
+            #expect(lines[0].hasPrefix(" !\"#$%&'()*+,-./0123456789:;<=>?@ABC"))
+            #expect(lines[1].hasPrefix("!\"#$%&'()*+,-./0123456789:;<=>?@ABCD"))
+            #expect(lines.dropLast().allSatisfy { $0.count == 72 } && lines.count == 96)
+        }
+
+        @Test func `daytime tells one line and closes`() throws {
+            let server = try RunningProgram(sluice: "serve", "daytime")
+            let client = try #require(PlainClient(port: try server.listeningPort()))
+            let line = String(decoding: client.receive(), as: UTF8.self)
+            #expect(line.hasSuffix("-UTC\r\n"))
+            let example = SimpleService.daytimeLine(at: 383_247_463)
+            #expect(example == "Monday, February 22, 1982 17:37:43-UTC\r\n")
+        }
+
+        @Test func `time tells the seconds since 1900 and closes`() throws {
+            let server = try RunningProgram(sluice: "serve", "time")
+            let client = try #require(PlainClient(port: try server.listeningPort()))
+            let bytes = client.receive()
+            let seconds = bytes.reduce(Int64(0)) { $0 << 8 | Int64($1) } - 2_208_988_800
+            #expect(bytes.count == 4)
+            #expect(abs(seconds - Int64(Glibc.time(nil))) <= 10)
+            #expect(SimpleService.timeBytes(at: 2_085_978_496) == [0, 0, 0, 0])
+        }
+
+        @Test func `every address has its line and one port`() throws {
+            let server = try RunningProgram(
+                sluice: "serve", "echo", "--host", "127.0.0.1", "--host", "127.0.0.2")
+            let (first, second) = (try server.line(), try server.line())
+            #expect(first.hasPrefix("listening on 127.0.0.1:"))
+            #expect(second == first.replacingFirst("127.0.0.1", with: "127.0.0.2"))
+        }
+
+        @Test func `a Unix socket is removed at the end`() throws {
+            let path = "/tmp/sluice-\(getpid()).socket"
+            let server = try RunningProgram(sluice: "serve", "echo", "--unix", path)
+            #expect(try server.line() == "listening on \(path)")
+            #expect(access(path, F_OK) == 0)
+            server.send(SIGTERM)
+            #expect(server.finish().end == .exited(0))
+            #expect(access(path, F_OK) != 0)
+        }
+
+        @Test func `an address in use ends it with status 69 and its name`() throws {
+            let first = try RunningProgram(sluice: "serve", "echo")
+            let port = try first.listeningPort()
+            let second = try RunningProgram(sluice: "serve", "echo", "--port", "\(port)")
+            #expect(second.finish().end == .exited(69))
+            #expect(second.errorText == "sluice: bind 127.0.0.1:\(port): Address already in use\n")
+        }
+
+        @Test(arguments: [SIGINT, SIGTERM])
+        func `a signal ends an idle server with status 0`(signal: CInt) throws {
+            let server = try RunningProgram(sluice: "serve", "echo")
+            _ = try server.listeningPort()
+            server.send(signal)
+            #expect(server.finish().end == .exited(0))
+        }
+
+        @Test func `a draining server takes no more and waits for its clients`() throws {
+            let server = try RunningProgram(sluice: "serve", "echo", "--drain", "20s")
+            let port = try server.listeningPort()
+            do {
+                let client = try #require(PlainClient(port: port))
+                client.send([1])
+                #expect(client.receive(1) == [1])
+                server.send(SIGTERM)
+                while PlainClient(port: port) != nil {}
+                client.send([2])
+                #expect(client.receive(1) == [2])
+            }
+            #expect(server.finish().end == .exited(0))
+        }
+
+        @Test func `a second signal ends the server at once`() throws {
+            let server = try RunningProgram(sluice: "serve", "echo", "--drain", "1h")
+            let client = try #require(PlainClient(port: try server.listeningPort()))
+            client.send([1])
+            #expect(client.receive(1) == [1])
+            server.send(SIGTERM)
+            server.send(SIGINT)
+            #expect(server.finish().end == .exited(0))
+        }
+
+        @Test func `SIGTERM in full flow ends the server with status 0`() throws {
+            let server = try RunningProgram(sluice: "serve", "echo", "--drain", "200ms")
+            let target = "tcp://127.0.0.1:\(try server.listeningPort())"
+            let load = try RunningProgram(
+                sluice: "load", target, "--connections", "20", "--ramp", "0", "--progress")
+            try load.expectError("requests/s")
+            server.send(SIGTERM)
+            #expect(server.finish().end == .exited(0))
+            #expect(load.finish().end == .exited(69))
+            #expect(load.errorText.hasSuffix("sluice: every connection was lost\n"))
+        }
+
+        @Test func `a silent client is let go after the idle timeout`() throws {
+            let server = try RunningProgram(sluice: "serve", "echo", "--idle-timeout", "50ms")
+            let client = try #require(PlainClient(port: try server.listeningPort()))
+            #expect(client.receive().isEmpty)
+        }
+
+        @Test func `the descriptor limit is raised unless it is to be kept`() throws {
+            let kept = try RunningProgram(
+                shell: "ulimit -Sn 64; exec $sluice serve echo --keep-descriptor-limit")
+            _ = try kept.listeningPort()
+            #expect(try softLimit(of: kept) == "64")
+            let raised = try RunningProgram(shell: "ulimit -Sn 64; exec $sluice serve echo")
+            _ = try raised.listeningPort()
+            #expect(try softLimit(of: raised) != "64")
+        }
+
+        private func softLimit(of program: RunningProgram) throws -> Substring {
+            let text = try RunningProgram(
+                shell: "grep 'open files' /proc/\(program.processID)/limits")
+            return try #require(text.line().split(separator: " ").dropFirst(3).first)
+        }
+    }
+}
+
+extension String {
+    /// The text with the first place of another one replaced.
+    fileprivate func replacingFirst(_ old: String, with new: String) -> String {
+        guard let place = firstRange(of: old) else { return self }
+        return replacingCharacters(in: place, with: new)
+    }
+
+    private func firstRange(of text: String) -> Range<Index>? {
+        indices.lazy.map { self[$0...] }.first { $0.hasPrefix(text) }
+            .map { $0.startIndex..<index($0.startIndex, offsetBy: text.count) }
+    }
+
+    private func replacingCharacters(in place: Range<Index>, with text: String) -> String {
+        String(self[..<place.lowerBound]) + text + String(self[place.upperBound...])
+    }
+}
