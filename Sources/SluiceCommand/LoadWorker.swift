@@ -32,7 +32,7 @@ final class LoadWorker {
         let pair = try Socket.makePair()
         let words = ["load-worker", "--share", "\(share)"] + arguments
         process = try WorkerProcess(arguments: words, input: pair.second)
-        channel = try Channel(adopting: Self.secondOwner(of: pair.first), on: reactor)
+        channel = try Channel(adopting: pair.first, on: reactor)
         LineReader.start(on: channel) { [unowned self] in self.heard($0) }
         channel.onClose { [unowned self] _, _ in
             self.isGone = true
@@ -44,13 +44,6 @@ final class LoadWorker {
     func say(_ order: WorkerOrder) {
         // A worker that is gone is noticed by the end of its line.
         _ = try? channel.write(Array("\(order.rawValue)\n".utf8))
-    }
-
-    /// The same socket once more: the pair keeps its two ends to itself.
-    private static func secondOwner(of socket: borrowing Socket) throws(SocketError) -> Socket {
-        let number = fcntl(socket.number, F_DUPFD_CLOEXEC, 0)
-        guard number >= 0 else { throw SocketError(.duplicate, ErrorCode(rawValue: errno)) }
-        return Socket(adopting: Descriptor(adopting: number))
     }
 
     private func heard(_ line: String) {

@@ -39,7 +39,7 @@ struct Stopping {
         crowd.expect("each meets the end") { $0.ending == .finished }
         for (peer, count) in zip(crowd.peers, sent) {
             #expect(peer.receivedByteCount == count)
-            #expect(peer.received == (0..<count).map { piece[$0 % piece.count] })
+            expectSame(peer.received, (0..<count).map { piece[$0 % piece.count] })
         }
         #expect(try server.ended(within: .seconds(5)) == .exited(0))
     }

@@ -24,7 +24,7 @@ struct ConnectingToSocat {
         let (server, port) = try serve("EXEC:cat")
         let client = try connect("127.0.0.1", port, input: Lines.bytes)
         #expect(try client.ended() == .exited(0), "\(client.errors.text)")
-        #expect(client.output == Lines.bytes)
+        expectSame(client.output, Lines.bytes)
         #expect(try server.ended() == .exited(0))
     }
 
@@ -43,7 +43,7 @@ struct ConnectingToSocat {
         #expect(try client.ended() == .exited(0), "\(client.errors.text)")
         let lines = Lines.bytes.split(separator: UInt8(ascii: "\n"))
             .sorted { $1.lexicographicallyPrecedes($0) }
-        #expect(client.output == lines.flatMap { Array($0) + [UInt8(ascii: "\n")] })
+        expectSame(client.output, lines.flatMap { Array($0) + [UInt8(ascii: "\n")] })
         #expect(try server.ended() == .exited(0))
     }
 
@@ -55,7 +55,7 @@ struct ConnectingToSocat {
         _ = try server.line(with: "listening on ")
         let client = try connect("--unix", path, input: Lines.bytes)
         #expect(try client.ended() == .exited(0), "\(client.errors.text)")
-        #expect(client.output == Lines.bytes)
+        expectSame(client.output, Lines.bytes)
         #expect(try server.ended() == .exited(0))
     }
 
@@ -63,7 +63,7 @@ struct ConnectingToSocat {
         let (server, port) = try serve("EXEC:seq 10000")
         let client = try connect("127.0.0.1", port, input: nil)
         #expect(try client.ended() == .exited(0), "\(client.errors.text)")
-        #expect(client.output.text == (1...10_000).map { "\($0)\n" }.joined())
+        expectSame(client.output, (1...10_000).flatMap { Array("\($0)\n".utf8) })
         #expect(try server.ended() == .exited(0))
     }
 
@@ -102,7 +102,7 @@ struct ConnectingToSocat {
         let client = try CommandProcess(
             "socat", ["-t", "10", "-", "TCP:127.0.0.1:\(port)"], input: Lines.bytes)
         #expect(try client.ended() == .exited(0), "\(client.errors.text)")
-        #expect(client.output == Lines.bytes)
+        expectSame(client.output, Lines.bytes)
         withExtendedLifetime(server) {}
     }
 }

@@ -30,7 +30,7 @@ struct ServingPython {
             "connection = socket.create_connection(('127.0.0.1', int(sys.argv[1])))\n"
                 + Self.exchange, port)
         #expect(try client.ended() == .exited(0), "\(client.errors.text)")
-        #expect(client.output == Lines.bytes)
+        expectSame(client.output, Lines.bytes)
         withExtendedLifetime(server) {}
     }
 
@@ -41,7 +41,7 @@ struct ServingPython {
             "connection = socket.create_connection(('::1', int(sys.argv[1])))\n" + Self.exchange,
             "\(port)")
         #expect(try client.ended() == .exited(0), "\(client.errors.text)")
-        #expect(client.output == Lines.bytes)
+        expectSame(client.output, Lines.bytes)
     }
 
     @Test func `python gets 10,000 lines back over a Unix socket`() throws {
@@ -56,7 +56,7 @@ struct ServingPython {
 
             """ + Self.exchange, path)
         #expect(try client.ended() == .exited(0), "\(client.errors.text)")
-        #expect(client.output == Lines.bytes)
+        expectSame(client.output, Lines.bytes)
         server.send(SIGTERM)
         #expect(try server.ended() == .exited(0))
         #expect(access(path, F_OK) != 0, "the file of the socket is still there")
@@ -83,7 +83,7 @@ struct ServingPython {
             asyncio.run(main())
             """, port)
         #expect(try client.ended() == .exited(0), "\(client.errors.text)")
-        #expect(client.output == Lines.bytes)
+        expectSame(client.output, Lines.bytes)
         withExtendedLifetime(server) {}
     }
 

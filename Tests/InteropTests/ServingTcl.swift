@@ -27,7 +27,7 @@ struct ServingTcl {
             puts -nonewline $received
             """, port)
         #expect(try client.ended() == .exited(0), "\(client.errors.text)")
-        #expect(client.output == Lines.bytes)
+        expectSame(client.output, Lines.bytes)
         withExtendedLifetime(server) {}
     }
 
@@ -43,7 +43,7 @@ struct ServingTcl {
             }
             """, port)
         #expect(try client.ended() == .exited(0), "\(client.errors.text)")
-        #expect(client.output == Lines.bytes)
+        expectSame(client.output, Lines.bytes)
         withExtendedLifetime(server) {}
     }
 
@@ -60,7 +60,7 @@ struct ServingTcl {
             """, port)
         #expect(try client.ended() == .exited(0), "\(client.errors.text)")
         let digits = String(repeating: "0123456789", count: 1_000)
-        #expect(client.output.text == digits + "end 1\n")
+        expectSame(client.output, Array((digits + "end 1\n").utf8))
         withExtendedLifetime(server) {}
     }
 
@@ -116,7 +116,7 @@ struct ServingTcl {
         let lines = (0..<10_000).flatMap { line -> [UInt8] in
             (0..<72).map { UInt8(32 + (line + $0) % 95) } + [13, 10]
         }
-        #expect(client.output == lines)
+        expectSame(client.output, lines)
         withExtendedLifetime(server) {}
     }
 

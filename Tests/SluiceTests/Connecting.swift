@@ -272,6 +272,25 @@ struct Connecting {
         reactor.expect("all verdicts come") { verdicts.value == 5 }
         server.close()
     }
+
+    @Test func `a Unix listener with a full backlog is asked again until there is room`() throws {
+        let address = SocketAddress.abstract(name: Array("sluice-\(getpid())-full".utf8))
+        let listener = try Socket(for: address)
+        try listener.bind(to: address)
+        try listener.listen(backlog: 0)
+        let filler = HeldSocket(try .connecting(to: address))
+        let late = try Socket(for: address)
+        #expect(throws: SocketError(.connect, .wouldBlock, at: address)) {
+            try late.connect(to: address)
+        }
+        let verdict = Box<Verdict?>(nil)
+        try Client(on: reactor).connect(to: address) { verdict.value = $0 }
+        reactor.after(.milliseconds(30)) { _ = try listener.accept() }
+        reactor.expect("there is room at last") { verdict.value != nil }
+        let channel = try #require(verdict.value).get()
+        channel.close()
+        withExtendedLifetime(filler) {}
+    }
 }
 
 extension Box where Value == Verdict? {

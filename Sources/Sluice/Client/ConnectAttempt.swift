@@ -91,6 +91,8 @@ public final class ConnectAttempt {
         do throws(SocketError) {
             _ = try socket.connect(to: address)
         } catch {
+            // A Unix listener with a full backlog: there will be room. unix(7), connect(2).
+            if error.code == .wouldBlock { return tryAgain(address) }
             // The peer's answer may come at once, and still is told in a later turn.
             return failLater(error)
         }
@@ -107,6 +109,12 @@ public final class ConnectAttempt {
         if options.localPort != 0 { try socket.set(.reuseAddress, to: true) }
         let local = options.localAddress ?? (peer.isIPv6 ? .any6 : .any)
         try socket.bind(to: .ip(local, port: options.localPort))
+    }
+
+    /// Asks again every 10 ms, until the attempt's time is up.
+    private func tryAgain(_ address: SocketAddress) {
+        remaining.insert(address, at: remaining.startIndex)
+        link.reactor?.after(.milliseconds(10)) { if self.isPending { self.tryNext() } }
     }
 
     private func failLater(_ error: SocketError) {

@@ -13,7 +13,11 @@ typealias EventCallback = @convention(c) (CInt, Int16, UnsafeMutableRawPointer?)
 struct EventBase: ~Copyable {
     let pointer: OpaquePointer
 
+    /// What libevent has to say comes back as results too, and standard error is the program's.
+    private static let silenceLog: Void = event_set_log_callback { _, _ in }
+
     init() throws(SocketError) {
+        Self.silenceLog
         guard let configuration = event_config_new() else {
             throw SocketError(.create, .noMemory)
         }

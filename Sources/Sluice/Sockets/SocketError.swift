@@ -17,8 +17,6 @@ public struct SocketError: Error, Hashable, Sendable {
         case connect
         /// Making a socket or a reactor's own descriptors. socket(2), eventfd(2), timerfd_create(2).
         case create
-        /// A second descriptor for the same file. fcntl(2).
-        case duplicate
         /// Reading an option. getsockopt(2).
         case getOption = "get option"
         /// Changing an option. setsockopt(2).
