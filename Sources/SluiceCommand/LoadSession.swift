@@ -39,6 +39,7 @@ final class LoadSession {
         engine.onPhase = { self.entered($0) }
         engine.connect()
         engine.run()
+        engine.onPhase = { _ in }
         ticking.cancel()
         if !options.churn { samples.memoryAfter = observer?.residentByteCount }
         engine.close()

@@ -27,6 +27,8 @@ final class Relay {
     ///
     /// - Throws: `ExitCode` when the connection did not end in an orderly way.
     func run() throws {
+        // What is sent and what comes have nothing to do with each other.
+        channel.options.pausesReadingAboveMark = false
         channel.onBytes { [unowned self] _, bytes in self.received(bytes) }
         channel.onClose { [unowned self] _, reason in self.ending = reason }
         output.onRoom = { [unowned self] in self.channel.resumeReading() }

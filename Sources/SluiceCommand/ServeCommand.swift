@@ -105,6 +105,7 @@ struct ServeCommand: ParsableCommand {
         options.listener.backlog = backlog
         options.listener.reusePort = reusePort
         options.channel.idleTimeout = idleTimeout?.duration
+        options.channel.lingerLimit = drain.duration
         if let maxConnections { options.maximumConnections = maxConnections }
         return options
     }

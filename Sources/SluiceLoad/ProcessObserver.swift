@@ -62,8 +62,9 @@ public struct ProcessObserver: Hashable, Sendable {
         defer { closedir(folder) }
         var sum: UInt64 = 0
         while let entry = readdir(folder) {
-            let name = withUnsafeBytes(of: entry.pointee.d_name) {
-                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+            // In place: an entry may be shorter than the type that C declares for it.
+            let name = withUnsafePointer(to: &entry.pointee.d_name) { field in
+                String(cString: UnsafeRawPointer(field).assumingMemoryBound(to: CChar.self))
             }
             guard Int32(name) != nil, let text = text(of: "task/\(name)/schedstat") else {
                 continue

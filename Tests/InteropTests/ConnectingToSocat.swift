@@ -67,6 +67,17 @@ struct ConnectingToSocat {
         #expect(try server.ended() == .exited(0))
     }
 
+    @Test func `a server that speaks before it listens is heard`() throws {
+        // Both directions are full at once: the client must read while it can't write.
+        let (server, port) = try serve("SYSTEM:head -c 20000000 /dev/zero; wc -c")
+        let input = (0..<40).flatMap { _ in Lines.bytes }
+        let client = try connect("127.0.0.1", port, input: input)
+        #expect(try client.ended(within: .seconds(10)) == .exited(0), "\(client.errors.text)")
+        #expect(client.output.count > 20_000_000)
+        #expect(Array(client.output.dropFirst(20_000_000)).text == "\(input.count)\n")
+        #expect(try server.ended() == .exited(0))
+    }
+
     @Test func `a line is answered before the next one is known`() throws {
         let (server, port) = try serve("EXEC:cat")
         let client = try connect("127.0.0.1", port, input: nil)

@@ -8,17 +8,14 @@ import Testing
 @testable import Sluice
 
 @Suite(.countingDescriptors)
-struct Backpressure {
-    let reactor: Reactor
+struct Backpressure: ConnectionSuite {
     let ends: ConnectionEnds
-    var channel: Channel { ends.channel }
 
-    init() throws {
-        reactor = try Reactor()
+    static func makeEnds() throws -> ConnectionEnds {
         var options = ChannelOptions()
         options.highWaterMark = 50_000
         options.lowWaterMark = 10_000
-        ends = try ConnectionEnds(on: reactor, options: options, smallBuffers: true)
+        return try ConnectionEnds(on: Reactor(), options: options, smallBuffers: true)
     }
 
     /// Sends as much as the kernel takes.

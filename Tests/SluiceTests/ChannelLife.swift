@@ -3,6 +3,7 @@
 // The life of a channel as a value: every step, every race of closes, and a long random walk.
 // No socket and no clock take part.
 
+import TestSupport
 import Testing
 
 @testable import Sluice
@@ -375,21 +376,5 @@ private struct Life {
             #expect(!seen.contains(step), "\(event) on \(before) repeats \(step)")
             seen.append(step)
         }
-    }
-}
-
-/// Numbers that are the same in every run.
-///
-/// Source: SplitMix64, Steele, Lea and Flood 2014.
-private struct Lottery: RandomNumberGenerator {
-    private var state: UInt64
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }

@@ -8,15 +8,8 @@ import Testing
 @testable import Sluice
 
 @Suite(.countingDescriptors)
-struct Closing {
-    let reactor: Reactor
+struct Closing: ConnectionSuite {
     let ends: ConnectionEnds
-    var channel: Channel { ends.channel }
-
-    init() throws {
-        reactor = try Reactor()
-        ends = try ConnectionEnds(on: reactor)
-    }
 
     // MARK: Flushing
 

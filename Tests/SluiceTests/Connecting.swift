@@ -40,10 +40,6 @@ struct Connecting {
         return try socket.localAddress
     }
 
-    private func listen(at address: SocketAddress = .loopback(port: 0)) throws -> Server {
-        try Server(on: reactor, at: [address]) { _, _ in }
-    }
-
     private func connect(
         to address: SocketAddress, options: ClientOptions = .init()
     ) throws -> Verdict? {
@@ -55,7 +51,7 @@ struct Connecting {
     }
 
     @Test func `a connection gives an open channel to the address`() throws {
-        let server = try listen()
+        let server = try reactor.listen()
         let channel = try #require(try connect(to: server.addresses[0])?.get())
         #expect(channel.status == .open)
         #expect(channel.peerAddress == server.addresses[0])
@@ -76,7 +72,7 @@ struct Connecting {
     }
 
     @Test func `a host written as a number needs no look-up`() throws {
-        let server = try listen()
+        let server = try reactor.listen()
         let verdict = Box<Verdict?>(nil)
         let endpoint = Endpoint.host("127.0.0.1", port: server.addresses[0].port ?? 0)
         try Client(on: reactor).connect(to: endpoint) { verdict.value = $0 }
@@ -100,7 +96,7 @@ struct Connecting {
 
     @Test func `the verdict does not come before connect has returned`() throws {
         let path = SocketAddress.abstract(name: Array("sluice-\(getpid())-connecting".utf8))
-        let server = try listen(at: path)
+        let server = try reactor.listen(at: [path])
         for address in [server.addresses[0], try unusedAddress(), .abstract(name: [0, 1, 2])] {
             let order = Box("")
             try Client(on: reactor).connect(to: address) { verdict in
@@ -120,7 +116,7 @@ struct Connecting {
     }
 
     @Test func `an error of the kernel's is told as the verdict`() throws {
-        let server = try listen()
+        let server = try reactor.listen()
         let address = server.addresses[0]
         let verdict = Box<Verdict?>(nil)
         _ = try SystemCall.failing(.connect, with: .networkUnreachable) {
@@ -136,7 +132,7 @@ struct Connecting {
     // MARK: The local end
 
     @Test func `a client connects from the local address and port that it names`() throws {
-        let server = try listen()
+        let server = try reactor.listen()
         var options = ClientOptions()
         options.localAddress = .v4(0x7F00_0003)
         options.localPort = try unusedAddress().port ?? 0
@@ -148,7 +144,7 @@ struct Connecting {
     }
 
     @Test func `a local address that is not this machine's is refused at once`() throws {
-        let server = try listen()
+        let server = try reactor.listen()
         var options = ClientOptions()
         options.localAddress = IPAddress("192.0.2.1")
         let client = Client(on: reactor, options: options)
@@ -163,8 +159,8 @@ struct Connecting {
     }
 
     @Test func `a local port that is taken is refused at once`() throws {
-        let server = try listen()
-        let other = try listen()
+        let server = try reactor.listen()
+        let other = try reactor.listen()
         var options = ClientOptions()
         options.localAddress = .loopback
         options.localPort = other.addresses[0].port ?? 0
@@ -181,7 +177,7 @@ struct Connecting {
 
     @Test func `a client connects to a path`() throws {
         let path = SocketAddress.unix(path: "/tmp/sluice-\(getpid())-connecting.socket")
-        let server = try listen(at: path)
+        let server = try reactor.listen(at: [path])
         let channel = try #require(try connect(to: path)?.get())
         #expect(channel.peerAddress == path)
         reactor.expect("the server sees it") { server.connectionCount == 1 }
@@ -192,7 +188,7 @@ struct Connecting {
     // MARK: Many, and giving up
 
     @Test func `two hundred attempts at once each get their own verdict`() throws {
-        let server = try listen()
+        let server = try reactor.listen()
         let unused = try unusedAddress()
         let client = Client(on: reactor)
         let verdicts = Box<[Int: [Bool]]>([:])
@@ -234,7 +230,7 @@ struct Connecting {
     }
 
     @Test func `an attempt can be cancelled when it is decided already`() throws {
-        let server = try listen()
+        let server = try reactor.listen()
         for address in [server.addresses[0], try unusedAddress(), .unix(path: "/tmp/sluice-none")] {
             let attempt = try Client(on: reactor).connect(to: address) { _ in wrongly() }
             attempt.cancel()
@@ -257,7 +253,7 @@ struct Connecting {
     }
 
     @Test func `a channel may be closed and its client connect again inside the verdict`() throws {
-        let server = try listen()
+        let server = try reactor.listen()
         let address = server.addresses[0]
         let verdicts = Box(0)
         func connect(_ client: Client) throws {

@@ -8,15 +8,8 @@ import Testing
 @testable import Sluice
 
 @Suite(.countingDescriptors)
-struct Counting {
-    let reactor: Reactor
+struct Counting: ConnectionSuite {
     let ends: ConnectionEnds
-    var channel: Channel { ends.channel }
-
-    init() throws {
-        reactor = try Reactor()
-        ends = try ConnectionEnds(on: reactor)
-    }
 
     @Test func `a new channel has counted nothing`() {
         #expect(channel.counters == ChannelCounters())

@@ -12,7 +12,7 @@ import Testing
 struct EndingWatches {
     @Test func `after its end a watch reports nothing and leaves the descriptor open`() throws {
         let reactor = try Reactor()
-        let pipe = try Pipe()
+        let pipe = try PipeEnds()
         pipe.write("x")
         let calls = Box(0)
         let watch = try reactor.watch(pipe.reading, for: .readable) { _ in calls.value += 1 }
@@ -24,7 +24,7 @@ struct EndingWatches {
 
     @Test func `the end of a registration's life ends the watch`() throws {
         let reactor = try Reactor()
-        let pipe = try Pipe()
+        let pipe = try PipeEnds()
         pipe.write("x")
         let calls = Box(0)
         do { _ = try reactor.watch(pipe.reading, for: .readable) { _ in calls.value += 1 } }
@@ -34,10 +34,10 @@ struct EndingWatches {
 
     @Test func `a watch may end inside its own handler`() throws {
         let reactor = try Reactor()
-        let pipe = try Pipe()
+        let pipe = try PipeEnds()
         pipe.write("x")
         let calls = Box(0)
-        let keep = Kept()
+        let keep = KeptWatches()
         keep.hold(
             try reactor.watch(pipe.reading, for: .readable) { _ in
                 calls.value += 1
@@ -49,12 +49,12 @@ struct EndingWatches {
 
     @Test func `a watch that another handler ends gets no event that was queued`() throws {
         let reactor = try Reactor()
-        let one = try Pipe()
-        let other = try Pipe()
+        let one = try PipeEnds()
+        let other = try PipeEnds()
         one.write("x")
         other.write("x")
         let calls = Box<[Int]>([])
-        let keep = Kept()
+        let keep = KeptWatches()
         for (number, pipe) in [one.reading, other.reading].enumerated() {
             keep.hold(
                 try reactor.watch(pipe, for: .readable) { _ in
@@ -69,20 +69,20 @@ struct EndingWatches {
 
     @Test func `a number that is used again gets no event of the old descriptor`() throws {
         let reactor = try Reactor()
-        let trigger = try Pipe()
-        var old = try Pipe()
+        let trigger = try PipeEnds()
+        var old = try PipeEnds()
         trigger.write("x")
         old.write("x")
         let calls = Box<[String]>([])
         let replacement = Box<(reading: CInt, writing: CInt)?>(nil)
         let oldNumber = old.reading
-        let keep = Kept()
+        let keep = KeptWatches()
         keep.hold(
             try reactor.watch(trigger.reading, for: .readable) { _ in
                 guard replacement.value == nil else { return }
                 keep.end(1)
                 old.closeReading()
-                let new = try Pipe().released()
+                let new = try PipeEnds().released()
                 #expect(new.reading == oldNumber)
                 replacement.value = new
                 keep.hold(
@@ -109,7 +109,7 @@ struct EndingWatches {
 
     @Test func `a handler is let go with its watch`() throws {
         let reactor = try Reactor()
-        let pipe = try Pipe()
+        let pipe = try PipeEnds()
         weak var held: Box<Int>?
         let watch: Registration
         do {
@@ -123,7 +123,7 @@ struct EndingWatches {
     }
 
     @Test func `a watch that outlives its reactor is ended`() throws {
-        let pipe = try Pipe()
+        let pipe = try PipeEnds()
         let watch = try Reactor().watch(pipe.reading, for: .readable) { _ in }
         let interest = watch.interest
         #expect(interest == [])
@@ -135,7 +135,7 @@ struct EndingWatches {
         await #expect(processExitsWith: .success) {
             let pair = try Socket.makePair()
             let reactor = Box<Reactor?>(try Reactor())
-            let keep = Box<Kept?>(Kept())
+            let keep = Box<KeptWatches?>(KeptWatches())
             if let made = try reactor.value?.watch(
                 pair.first.number, for: .readable,
                 { [kept = keep.value] _ in kept?.endAll() })
@@ -152,7 +152,7 @@ struct EndingWatches {
             let pair = try Socket.makePair()
             let reactor = try Reactor()
             reactor.onError = { _, _ in }
-            let keep = Box<Kept?>(Kept())
+            let keep = Box<KeptWatches?>(KeptWatches())
             let made = try reactor.watch(pair.first.number, for: .writable) {
                 [kept = keep.value] _ in
                 withExtendedLifetime(kept) {}
@@ -173,7 +173,7 @@ struct EndingWatches {
             #expect(channel == nil)
             if let error = error as? SocketError { errors.value.append(error) }
         }
-        let pipe = try Pipe()
+        let pipe = try PipeEnds()
         pipe.write("x")
         let watch = try reactor.watch(pipe.reading, for: .readable) { _ in
             throw SocketError(.read, .timedOut)
@@ -190,9 +190,9 @@ struct EndingWatches {
         let reactor = try Reactor()
         let errors = Box(0)
         reactor.onError = { _, _ in errors.value += 1 }
-        let pipe = try Pipe()
+        let pipe = try PipeEnds()
         pipe.write("x")
-        let keep = Kept()
+        let keep = KeptWatches()
         keep.hold(
             try reactor.watch(pipe.reading, for: .readable) { _ in
                 keep.end(0)

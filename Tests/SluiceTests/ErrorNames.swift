@@ -84,7 +84,7 @@ struct ErrorNames {
     }
 
     @Test func `an interrupted connect goes on in the background`() throws {
-        let listener = try listeningSocket()
+        let listener = try Socket.listening()
         let address = try listener.localAddress
         let client = try Socket(for: address)
         let calls = Box(0)
@@ -119,7 +119,7 @@ struct ErrorNames {
     }
 
     @Test func `a failed bind names the local address`() throws {
-        let listener = try listeningSocket()
+        let listener = try Socket.listening()
         let address = try listener.localAddress
         let second = try Socket(for: address)
         #expect(throws: SocketError(.bind, .addressInUse, at: address)) {
@@ -161,16 +161,9 @@ private func addressThatDisturbs() -> SocketAddress {
     return .unnamed
 }
 
-private func listeningSocket() throws(SocketError) -> Socket {
-    let listener = try Socket(for: .loopback(port: 0))
-    try listener.bind(to: .loopback(port: 0))
-    try listener.listen(backlog: 4)
-    return listener
-}
-
 /// Makes every call of the socket layer at least once.
 private func exchange() throws {
-    let listener = try listeningSocket()
+    let listener = try Socket.listening()
     try listener.set(.reuseAddress, to: true)
     _ = try listener.get(.isListening)
     let address = try listener.localAddress

@@ -8,15 +8,8 @@ import Testing
 @testable import Sluice
 
 @Suite(.countingDescriptors)
-struct HalfClosing {
-    let reactor: Reactor
+struct HalfClosing: ConnectionSuite {
     let ends: ConnectionEnds
-    var channel: Channel { ends.channel }
-
-    init() throws {
-        reactor = try Reactor()
-        ends = try ConnectionEnds(on: reactor)
-    }
 
     @Test func `the peer of a closed writing side meets the end and may still answer`() throws {
         let answer = Box("")

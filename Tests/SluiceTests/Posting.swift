@@ -5,7 +5,6 @@
 
 import Glibc
 import Sluice
-import Synchronization
 import TestSupport
 import Testing
 
@@ -292,60 +291,4 @@ private final class LastWord: Sendable {
     private let word: @Sendable () -> Void
     init(_ word: @escaping @Sendable () -> Void) { self.word = word }
     deinit { word() }
-}
-
-// MARK: - What threads share
-
-extension Reactor.Handle {
-    /// Sends a closure; the test fails where it is refused.
-    func performOrFail(_ body: @escaping @Sendable (Reactor) throws -> Void) {
-        do { try perform(body) } catch { Issue.record(error) }
-    }
-}
-
-/// A thread of the system's that is waited for by whoever started it.
-final class OtherThread {
-    private final class Work {
-        let body: @Sendable () -> Void
-        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
-    }
-
-    private var thread = pthread_t()
-
-    init(_ body: @escaping @Sendable () -> Void) {
-        // The new thread takes the reference over.
-        let work = Unmanaged.passRetained(Work(body))
-        let code = pthread_create(
-            &thread, nil,
-            { context in
-                if let context { Unmanaged<Work>.fromOpaque(context).takeRetainedValue().body() }
-                return nil
-            }, work.toOpaque())
-        precondition(code == 0, "no thread can be had")
-    }
-
-    /// Waits for the end of the thread; to be called once.
-    func join() { pthread_join(thread, nil) }
-}
-
-/// A flag that any thread may set.
-final class Flag: Sendable {
-    private let flag = Atomic(false)
-    var isSet: Bool { flag.load(ordering: .acquiring) }
-    func set() { flag.store(true, ordering: .releasing) }
-}
-
-/// A sum that any thread may add to.
-final class Tally: Sendable {
-    private let sum = Atomic(0)
-    var value: Int { sum.load(ordering: .acquiring) }
-    func add(_ number: Int) { sum.add(number, ordering: .acquiringAndReleasing) }
-}
-
-/// A list that any thread may append to.
-final class Log: Sendable {
-    private let list = Mutex<[Int]>([])
-    var entries: [Int] { list.withLock { $0 } }
-    var count: Int { list.withLock { $0.count } }
-    func append(_ number: Int) { list.withLock { $0.append(number) } }
 }

@@ -21,7 +21,7 @@ struct RawSockets {
     }
 
     @Test func `a port that is taken is refused`() throws {
-        let listener = try listeningSocket()
+        let listener = try Socket.listening()
         let address = try listener.localAddress
         let second = try Socket(for: address)
         #expect(throws: SocketError(.bind, .addressInUse, at: address)) {
@@ -56,13 +56,13 @@ struct RawSockets {
     // MARK: Connecting and accepting
 
     @Test func `accepting gives nothing where nobody waits`() throws {
-        let listener = try listeningSocket()
+        let listener = try Socket.listening()
         let isNobody = try listener.accept() == nil
         #expect(isNobody)
     }
 
     @Test func `clients are accepted in the order in which they came`() throws {
-        let listener = try listeningSocket()
+        let listener = try Socket.listening()
         let address = try listener.localAddress
         let first = try Socket.connecting(to: address)
         let second = try Socket.connecting(to: address)
@@ -102,12 +102,12 @@ struct RawSockets {
     }
 
     @Test func `a socket that is connected can't connect again`() throws {
-        let connection = try Connection()
-        let address = try connection.client.peerAddress
+        let ends = try TCPEnds()
+        let address = try ends.client.peerAddress
         // The first call after the handshake learns that it succeeded.
-        _ = try? connection.client.connect(to: address)
+        _ = try? ends.client.connect(to: address)
         #expect(throws: SocketError(.connect, .isConnected, at: address)) {
-            _ = try connection.client.connect(to: address)
+            _ = try ends.client.connect(to: address)
         }
     }
 
@@ -119,10 +119,10 @@ struct RawSockets {
     // MARK: Reading
 
     @Test func `reading gives what is there, up to the room`() throws {
-        let connection = try Connection()
-        try connection.client.sendAll("hello")
-        let first = try read(connection.server, room: 3)
-        let second = try read(connection.server, room: 3)
+        let ends = try TCPEnds()
+        try ends.client.sendAll("hello")
+        let first = try read(ends.server, room: 3)
+        let second = try read(ends.server, room: 3)
         #expect(first.result == .bytes(3))
         #expect(first.bytes.text == "hel")
         #expect(second.result == .bytes(2))
@@ -130,88 +130,88 @@ struct RawSockets {
     }
 
     @Test func `reading where nothing waits would block`() throws {
-        let connection = try Connection()
-        let read = try read(connection.server, room: 3)
+        let ends = try TCPEnds()
+        let read = try read(ends.server, room: 3)
         #expect(read.result == .wouldBlock)
     }
 
     @Test func `the end of the stream is told again and again`() throws {
-        let connection = try Connection()
-        try connection.client.shutDown(.writing)
+        let ends = try TCPEnds()
+        try ends.client.shutDown(.writing)
         for _ in 0..<3 {
-            let read = try read(connection.server, room: 3)
+            let read = try read(ends.server, room: 3)
             #expect(read.result == .endOfStream)
         }
     }
 
     @Test func `what was sent before the end is read before the end`() throws {
-        let connection = try Connection()
-        try connection.client.sendAll("last")
-        try connection.client.shutDown(.writing)
-        let first = try read(connection.server, room: 9)
-        let second = try read(connection.server, room: 9)
+        let ends = try TCPEnds()
+        try ends.client.sendAll("last")
+        try ends.client.shutDown(.writing)
+        let first = try read(ends.server, room: 9)
+        let second = try read(ends.server, room: 9)
         #expect(first.bytes.text == "last")
         #expect(second.result == .endOfStream)
     }
 
     @Test func `no room at all is not the end of the stream`() throws {
-        let connection = try Connection()
-        try connection.client.sendAll("x")
+        let ends = try TCPEnds()
+        try ends.client.sendAll("x")
         // Room for bytes, but none in it: a span with an address and no length.
         var storage: [UInt8] = []
         storage.reserveCapacity(4)
         var span = storage.mutableSpan
         var none = span.mutableBytes
-        let result = try connection.server.receive(into: &none)
+        let result = try ends.server.receive(into: &none)
         #expect(result != .endOfStream)
-        let count = try connection.server.unreadByteCount
+        let count = try ends.server.unreadByteCount
         #expect(count == 1)
     }
 
     @Test func `a reset is an error of reading`() throws {
-        let connection = try Connection()
-        try connection.client.resetOnClose()
-        let server = try connection.closingClient()
+        let ends = try TCPEnds()
+        try ends.client.resetOnClose()
+        let server = try ends.closingClient()
         #expect(throws: SocketError(.read, .connectionReset)) { _ = try read(server, room: 3) }
     }
 
     @Test func `the kernel counts what waits to be read`() throws {
-        let connection = try Connection()
-        let before = try connection.server.unreadByteCount
-        try connection.client.sendAll("hello")
-        let between = try connection.server.unreadByteCount
-        _ = try read(connection.server, room: 2)
-        let after = try connection.server.unreadByteCount
+        let ends = try TCPEnds()
+        let before = try ends.server.unreadByteCount
+        try ends.client.sendAll("hello")
+        let between = try ends.server.unreadByteCount
+        _ = try read(ends.server, room: 2)
+        let after = try ends.server.unreadByteCount
         #expect([before, between, after] == [0, 5, 3])
     }
 
     // MARK: Writing
 
     @Test func `writing takes what fits and then would block`() throws {
-        let connection = try Connection()
+        let ends = try TCPEnds()
         let chunk = [UInt8](repeating: 7, count: 65_536)
         var sent = 0
-        while case .bytes(let count) = try connection.client.send(chunk.span.bytes) {
+        while case .bytes(let count) = try ends.client.send(chunk.span.bytes) {
             sent += count
         }
         #expect(sent > 0)
-        let again = try connection.client.send(chunk.span.bytes)
+        let again = try ends.client.send(chunk.span.bytes)
         #expect(again == .wouldBlock)
         var received = 0
-        while let bytes = try connection.server.receiveNow(), !bytes.isEmpty {
+        while let bytes = try ends.server.receiveNow(), !bytes.isEmpty {
             received += bytes.count
             if bytes.contains(where: { $0 != 7 }) { Issue.record("a byte was changed") }
         }
         #expect(received > 0)
-        let resumed = try connection.client.send(chunk.span.bytes)
+        let resumed = try ends.client.send(chunk.span.bytes)
         #expect(resumed != .wouldBlock)
     }
 
     @Test func `writing nothing sends nothing`() throws {
-        let connection = try Connection()
+        let ends = try TCPEnds()
         let none: [UInt8] = []
-        let result = try connection.client.send(none.span.bytes)
-        let count = try connection.server.unreadByteCount
+        let result = try ends.client.send(none.span.bytes)
+        let count = try ends.server.unreadByteCount
         #expect(result == .bytes(0))
         #expect(count == 0)
     }
@@ -227,9 +227,9 @@ struct RawSockets {
 
     @Test func `writing to a connection that the peer has cut throws and raises no signal`() throws
     {
-        let connection = try Connection()
-        try connection.client.resetOnClose()
-        let server = try connection.closingClient()
+        let ends = try TCPEnds()
+        try ends.client.resetOnClose()
+        let server = try ends.closingClient()
         let byte: [UInt8] = [1]
         #expect(throws: SocketError(.write, .connectionReset)) {
             _ = try server.send(byte.span.bytes)
@@ -248,41 +248,41 @@ struct RawSockets {
     // MARK: Shutting down
 
     @Test func `after the writing side is shut the other way still works`() throws {
-        let connection = try Connection()
-        try connection.client.shutDown(.writing)
-        try connection.server.sendAll("answer")
-        let answer = try connection.client.receiveNow()
+        let ends = try TCPEnds()
+        try ends.client.shutDown(.writing)
+        try ends.server.sendAll("answer")
+        let answer = try ends.client.receiveNow()
         #expect(answer?.text == "answer")
     }
 
     @Test func `writing after the writing side was shut throws`() throws {
-        let connection = try Connection()
-        try connection.client.shutDown(.writing)
+        let ends = try TCPEnds()
+        try ends.client.shutDown(.writing)
         let byte: [UInt8] = [1]
         #expect(throws: SocketError(.write, .brokenPipe)) {
-            _ = try connection.client.send(byte.span.bytes)
+            _ = try ends.client.send(byte.span.bytes)
         }
     }
 
     @Test func `after the reading side is shut reading is at its end`() throws {
-        let connection = try Connection()
-        try connection.client.shutDown(.reading)
-        let read = try read(connection.client, room: 3)
+        let ends = try TCPEnds()
+        try ends.client.shutDown(.reading)
+        let read = try read(ends.client, room: 3)
         #expect(read.result == .endOfStream)
-        try connection.client.sendAll("still")
-        let other = try connection.server.receiveNow()
+        try ends.client.sendAll("still")
+        let other = try ends.server.receiveNow()
         #expect(other?.text == "still")
     }
 
     @Test func `both sides can be shut at once`() throws {
-        let connection = try Connection()
-        try connection.client.shutDown(.both)
+        let ends = try TCPEnds()
+        try ends.client.shutDown(.both)
         let byte: [UInt8] = [1]
         #expect(throws: SocketError(.write, .brokenPipe)) {
-            _ = try connection.client.send(byte.span.bytes)
+            _ = try ends.client.send(byte.span.bytes)
         }
-        let own = try read(connection.client, room: 3)
-        let others = try read(connection.server, room: 3)
+        let own = try read(ends.client, room: 3)
+        let others = try read(ends.server, room: 3)
         #expect(own.result == .endOfStream)
         #expect(others.result == .endOfStream)
     }
@@ -291,42 +291,6 @@ struct RawSockets {
         let socket = try Socket(for: .loopback(port: 0))
         #expect(throws: SocketError(.shutDown, .notConnected)) { try socket.shutDown(.writing) }
     }
-}
-
-/// Both ends of one TCP connection.
-private struct Connection: ~Copyable {
-    let client: Socket
-    let server: Socket
-
-    init() throws {
-        let listener = try listeningSocket()
-        let client = try Socket.connecting(to: try listener.localAddress)
-        guard var accepted = try listener.accept() else {
-            throw SocketError(.accept, .wouldBlock)
-        }
-        server = try Socket.taken(from: &accepted.socket)
-        self.client = client
-    }
-
-    /// Closes the client's end and leaves the server's.
-    consuming func closingClient() throws -> Socket {
-        try client.close()
-        return server
-    }
-}
-
-extension Socket {
-    /// Takes a socket out of a place that only lends it, and leaves an unused one there.
-    static func taken(from place: inout Socket) throws(SocketError) -> Socket {
-        exchange(&place, with: try Socket(for: .unnamed))
-    }
-}
-
-private func listeningSocket() throws(SocketError) -> Socket {
-    let listener = try Socket(for: .loopback(port: 0))
-    try listener.bind(to: .loopback(port: 0))
-    try listener.listen(backlog: 4)
-    return listener
 }
 
 private func read(

@@ -5,7 +5,6 @@
 
 import Glibc
 import Sluice
-import Synchronization
 import TestSupport
 import Testing
 
@@ -325,18 +324,6 @@ struct RunningLoops {
             inner.expect("the inner reactor's timer fires") { isDone.value }
         }
         outer.expect("the handler has run") { isDone.value }
-    }
-}
-
-extension Reactor {
-    /// Runs until somebody stops it; the test fails, and does not hang, where nobody does.
-    func runToStop() {
-        let rescue = after(.seconds(20)) {
-            Issue.record("nobody stopped the run")
-            self.stop()
-        }
-        run()
-        rescue.cancel()
     }
 }
 

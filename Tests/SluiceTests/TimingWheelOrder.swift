@@ -3,6 +3,7 @@
 // The timing wheel against a plain list of what must be in it: same entries, in order, never early.
 // The wheel knows no clock, so years pass here in no time.
 
+import TestSupport
 import Testing
 
 @testable import Sluice
@@ -21,7 +22,7 @@ struct TimingWheelOrder {
 
     @Test(arguments: 0..<8)
     func `a wheel of far deadlines wakes few times for each`(seed: UInt64) {
-        var random = Random(state: seed)
+        var random = Lottery(seed: seed)
         var wheel = TimingWheel<UInt64>(now: random.next() >> 20)
         for _ in 0..<200 {
             let tick = wheel.now + random.next() >> 20
@@ -182,21 +183,6 @@ struct TimingWheelOrder {
     }
 }
 
-/// The same pseudo-random numbers for the same seed.
-///
-/// Source: Steele, Lea, Flood, SplitMix64, 2014.
-private struct Random: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
-}
-
 /// A wheel and a list of what must be in it.
 private struct Trial {
     struct Expected {
@@ -205,7 +191,7 @@ private struct Trial {
         let key: TimingWheel<Int>.Key
     }
 
-    private var random: Random
+    private var random: Lottery
     private var wheel: TimingWheel<Int>
     private var model: [Expected] = []
     private var gone: [TimingWheel<Int>.Key] = []
@@ -213,7 +199,7 @@ private struct Trial {
     private(set) var mistakes: [String] = []
 
     init(seed: UInt64) {
-        random = Random(state: seed)
+        random = Lottery(seed: seed)
         wheel = TimingWheel(now: random.next() >> UInt64.random(in: 20...60, using: &random))
     }
 

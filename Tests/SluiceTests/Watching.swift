@@ -14,7 +14,7 @@ struct Watching {
 
     @Test func `a pipe with bytes in it is readable`() throws {
         let reactor = try Reactor()
-        let pipe = try Pipe()
+        let pipe = try PipeEnds()
         let found = Box<[Interest]>([])
         let watch = try reactor.watch(pipe.reading, for: .readable) { found.value.append($0) }
         reactor.settle()
@@ -27,7 +27,7 @@ struct Watching {
 
     @Test func `a pipe that has room is writable`() throws {
         let reactor = try Reactor()
-        let pipe = try Pipe()
+        let pipe = try PipeEnds()
         let found = Box<[Interest]>([])
         let watch = try reactor.watch(pipe.writing, for: .writable) { found.value.append($0) }
         reactor.runPending()
@@ -105,7 +105,7 @@ struct Watching {
 
     @Test func `a pipe whose other end is closed is readable`() throws {
         let reactor = try Reactor()
-        var pipe = try Pipe()
+        var pipe = try PipeEnds()
         let found = Box<[Interest]>([])
         let watch = try reactor.watch(pipe.reading, for: .readable) { found.value.append($0) }
         pipe.closeWriting()
@@ -116,7 +116,7 @@ struct Watching {
 
     @Test func `a pipe that nobody reads any more is writable, to learn of it`() throws {
         let reactor = try Reactor()
-        var pipe = try Pipe()
+        var pipe = try PipeEnds()
         pipe.fill()
         let found = Box<[Interest]>([])
         let watch = try reactor.watch(pipe.writing, for: .writable) { found.value.append($0) }
@@ -130,7 +130,7 @@ struct Watching {
 
     @Test func `the handler is called again for as long as the descriptor is ready`() throws {
         let reactor = try Reactor()
-        let pipe = try Pipe()
+        let pipe = try PipeEnds()
         pipe.write("x")
         let calls = Box(0)
         let watch = try reactor.watch(pipe.reading, for: .readable) { _ in calls.value += 1 }
@@ -190,7 +190,7 @@ struct Watching {
 
     @Test func `a watch for nothing pauses and goes on`() throws {
         let reactor = try Reactor()
-        let pipe = try Pipe()
+        let pipe = try PipeEnds()
         pipe.write("x")
         let calls = Box(0)
         let watch = try reactor.watch(pipe.reading, for: []) { _ in calls.value += 1 }
@@ -207,12 +207,12 @@ struct Watching {
 
     @Test func `what is no longer asked for is not reported in the same pass`() throws {
         let reactor = try Reactor()
-        let one = try Pipe()
-        let other = try Pipe()
+        let one = try PipeEnds()
+        let other = try PipeEnds()
         one.write("x")
         other.write("x")
         let calls = Box<[Int]>([])
-        let keep = Kept()
+        let keep = KeptWatches()
         for (number, pipe) in [one.reading, other.reading].enumerated() {
             keep.hold(
                 try reactor.watch(pipe, for: .readable) { _ in
@@ -223,106 +223,5 @@ struct Watching {
         reactor.runPending()
         #expect(calls.value.count == 1)
         keep.endAll()
-    }
-}
-
-/// A pipe of the system's, whose ends are bare numbers as a program of its own would have them.
-struct Pipe: ~Copyable {
-    private(set) var reading: CInt
-    private(set) var writing: CInt
-
-    init() throws {
-        var numbers: [CInt] = [-1, -1]
-        try #require(pipe(&numbers) == 0)
-        reading = numbers[0]
-        writing = numbers[1]
-        for number in numbers { _ = fcntl(number, F_SETFL, O_NONBLOCK) }
-    }
-
-    deinit {
-        if reading >= 0 { Glibc.close(reading) }
-        if writing >= 0 { Glibc.close(writing) }
-    }
-
-    consuming func released() -> (reading: CInt, writing: CInt) {
-        let numbers = (reading, writing)
-        discard self
-        return numbers
-    }
-
-    func write(_ text: String) { _ = Glibc.write(writing, text, text.utf8.count) }
-
-    /// Takes up to 64 bytes out and says how many.
-    @discardableResult
-    func read() -> Int {
-        var bytes = [UInt8](repeating: 0, count: 64)
-        return Glibc.read(reading, &bytes, bytes.count)
-    }
-
-    func fill() {
-        let bytes = [UInt8](repeating: 0, count: 4_096)
-        while Glibc.write(writing, bytes, bytes.count) > 0 {}
-    }
-
-    mutating func closeReading() {
-        Glibc.close(reading)
-        reading = -1
-    }
-
-    mutating func closeWriting() {
-        Glibc.close(writing)
-        writing = -1
-    }
-}
-
-/// Both ends of one TCP connection.
-struct TCPEnds: ~Copyable {
-    let client: Socket
-    let server: Socket
-
-    init() throws {
-        let listener = try Socket(for: .loopback(port: 0))
-        try listener.bind(to: .loopback(port: 0))
-        try listener.listen(backlog: 1)
-        let client = try Socket.connecting(to: try listener.localAddress)
-        guard var accepted = try listener.accept() else {
-            throw SocketError(.accept, .wouldBlock)
-        }
-        server = try Socket.taken(from: &accepted.socket)
-        self.client = client
-    }
-
-    consuming func closingClient() throws -> Socket {
-        try client.close()
-        return server
-    }
-}
-
-/// Registrations that handlers may change and end.
-final class Kept {
-    private var first: Registration?
-    private var second: Registration?
-    private var third: Registration?
-
-    func hold(_ registration: consuming Registration, at index: Int) {
-        switch index {
-        case 0: first = consume registration
-        case 1: second = consume registration
-        default: third = consume registration
-        }
-    }
-
-    func change(_ index: Int, to interest: Interest) throws {
-        if index == 0 { try first?.change(to: interest) } else { try second?.change(to: interest) }
-    }
-
-    func end(_ index: Int) {
-        if index == 0 { first = nil } else { second = nil }
-    }
-
-    func endAll() {
-        first = nil
-        second = nil
-        third = nil
     }
 }

@@ -2,97 +2,14 @@
 //
 // Writing to a channel: one system call a turn, order, partial writes, and what is refused.
 
-import Glibc
 import TestSupport
 import Testing
 
 @testable import Sluice
 
-/// Counts system calls by kind.
-final class CallCount {
-    private var counts: [SystemCall: Int] = [:]
-
-    /// How many calls of these kinds were made.
-    func of(_ calls: SystemCall...) -> Int { calls.reduce(0) { $0 + (counts[$1] ?? 0) } }
-    /// How many sends were made.
-    var sends: Int { of(.send, .sendVector) }
-    var all: Int { counts.values.reduce(0, +) }
-
-    /// Counts the calls of `body`.
-    func count<Result>(_ body: () throws -> Result) rethrows -> Result {
-        try SystemCall.intercepting(
-            { call in
-                self.counts[call, default: 0] += 1
-                return nil
-            }, body)
-    }
-}
-
-/// Answers for the kernel when chosen calls are made, and counts those calls.
-final class Answers {
-    private let answer: SystemCall.Answer
-    private let calls: Set<SystemCall>
-    private let isMeant: (Int) -> Bool
-    private(set) var count = 0
-
-    /// - Parameter isMeant: which of the calls are answered, counted from 1; the others are made.
-    init(
-        _ answer: SystemCall.Answer, to calls: Set<SystemCall>,
-        where isMeant: @escaping (Int) -> Bool = { _ in true }
-    ) {
-        self.answer = answer
-        self.calls = calls
-        self.isMeant = isMeant
-    }
-
-    /// Answers while `body` runs.
-    func give<Result, Failure: Error>(
-        _ body: () throws(Failure) -> Result
-    ) throws(Failure) -> Result {
-        try SystemCall.intercepting(
-            { call in
-                guard self.calls.contains(call) else { return nil }
-                self.count += 1
-                return self.isMeant(self.count) ? self.answer : nil
-            }, body)
-    }
-}
-
-extension SystemCall {
-    /// Has every call of a kind fail while `body` runs.
-    static func failing<Result, Failure: Error>(
-        _ call: SystemCall, with code: ErrorCode, _ body: () throws(Failure) -> Result
-    ) throws(Failure) -> Result {
-        try Answers(.failure(code), to: [call]).give(body)
-    }
-}
-
-/// How much address space this process has.
-func virtualByteCount() -> Int {
-    guard let file = fopen("/proc/self/statm", "r") else { return 0 }
-    defer { fclose(file) }
-    var line = [CChar](repeating: 0, count: 256)
-    guard fgets(&line, 256, file) != nil else { return 0 }
-    let text = String(
-        decoding: line.prefix { $0 != 32 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    return (Int(text) ?? 0) * sysconf(CInt(_SC_PAGESIZE))
-}
-
-/// Numbered bytes, so that an exchange of any two pieces is seen.
-func pattern(_ count: Int) -> [UInt8] {
-    (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 / 256) }
-}
-
 @Suite(.countingDescriptors)
-struct Writing {
-    let reactor: Reactor
+struct Writing: ConnectionSuite {
     let ends: ConnectionEnds
-    var channel: Channel { ends.channel }
-
-    init() throws {
-        reactor = try Reactor()
-        ends = try ConnectionEnds(on: reactor)
-    }
 
     // MARK: One call a turn
 

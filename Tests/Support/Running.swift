@@ -17,6 +17,16 @@ extension Reactor {
         #expect(holds, what, sourceLocation: sourceLocation)
     }
 
+    /// Runs until somebody stops it; the test fails, and does not hang, where nobody does.
+    public func runToStop() {
+        let rescue = after(.seconds(20)) {
+            Issue.record("nobody stopped the run")
+            self.stop()
+        }
+        run()
+        rescue.cancel()
+    }
+
     /// Handles everything that is ready, and what becomes ready by it, a bounded number of times.
     public func settle(passes: Int = 20) {
         for _ in 0..<passes { runPending() }

@@ -23,7 +23,8 @@ extension Channel {
 
     /// Calls `handler` with the bytes as they come, in the reactor's own memory: they are valid until it returns.
     ///
-    /// Reading pauses while the output is above the high mark. At the end of the input ``onInputEnd(_:)`` is
+    /// Reading pauses while the output is above the high mark, unless
+    /// ``ChannelOptions/pausesReadingAboveMark`` is off. At the end of the input ``onInputEnd(_:)`` is
     /// called or, without it, the channel is closed. Replaces ``onReadable(_:)``; `nil` takes the handler
     /// away. What a handler throws goes to ``Reactor/onError`` and closes the channel.
     public func onBytes(_ handler: ((Channel, RawSpan) throws -> Void)?) {
@@ -131,8 +132,13 @@ extension Channel {
         case .none: false
         case .readable: state.input != .shut
         // Whoever is sent bytes is held back while its answers pile up.
-        case .bytes: state.input == .open && !(output?.isAboveMark ?? false)
+        case .bytes: state.input == .open && !isHeldBackByOutput
         }
+    }
+
+    private var isHeldBackByOutput: Bool {
+        guard let output, output.isAboveMark else { return false }
+        return shared.values.pausesReadingAboveMark
     }
 
     /// Whether what was read before counts as readable.

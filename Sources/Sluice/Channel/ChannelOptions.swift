@@ -8,6 +8,12 @@ public struct ChannelOptions: Hashable, Sendable {
     ///
     /// Initially 65,536.
     public var highWaterMark = 65_536
+    /// Whether ``Channel/onBytes(_:)`` is given nothing more while the output is above the high mark, until it is
+    /// down to the low one.
+    ///
+    /// Right for servers that answer what they read. Switch it off where both directions are unrelated, as
+    /// in a relay: two ends that each wait for the other to read would wait for ever. Initially on.
+    public var pausesReadingAboveMark = true
     /// At this many queued bytes, after having been above the high mark, ``Channel/onDrained(_:)`` is called.
     ///
     /// Initially 16,384.

@@ -169,9 +169,10 @@ extension Server: ChannelOwner {
 extension Server {
     /// Stops listening and waits for the channels to end; those that are left at the limit are closed.
     ///
-    /// `completion` is called once, in a later turn of the reactor, with the number of channels that had to be
-    /// closed. They end with ``EndReason/drained``, and what they had to send still goes out within their own
-    /// linger limit. Draining again keeps the first limit and calls both completions at the end.
+    /// `completion` is called once, in a later turn of the reactor when the last channel is gone, with the number
+    /// of channels that had to be closed. They end with ``EndReason/drained``, and what they had to send still
+    /// goes out within ``ChannelOptions/lingerLimit``. Draining again keeps the first limit and calls both
+    /// completions at the end.
     public func drain(within limit: Duration, _ completion: @escaping (Int) -> Void) {
         close()
         guard let reactor else { return }
@@ -181,7 +182,9 @@ extension Server {
         if connectionCount == 0 {
             draining.finishLater(0)
         } else if draining.limit == nil {
-            draining.limit = reactor.after(limit) { [self] in draining.finishLater(closeChannels())
+            draining.limit = reactor.after(limit) { [self] in
+                closeChannels()
+                if connectionCount == 0 { draining.finishLater(0) }
             }
         }
     }
@@ -207,10 +210,10 @@ extension Server {
 
         init(_ link: ReactorLink) { self.link = link }
 
-        /// Channels are about to be closed, so the last one's end is not the end of waiting.
+        /// Channels are about to be closed: that many had to be.
         func willClose(_ count: Int) { left = max(left ?? 0, count) }
 
-        /// Calls the completions in a turn of their own; the first count stands.
+        /// Calls the completions in a turn of their own.
         func finishLater(_ count: Int) {
             limit?.cancel()
             left = max(left ?? 0, count)

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Reading messages that come in parts: what a parser leaves waits for more.
+
+import TestSupport
+import Testing
+
+@testable import Sluice
+
+@Suite(.countingDescriptors)
+struct Parsing: ConnectionSuite {
+    let ends: ConnectionEnds
+
+    @Test func `a parser sees what it left together with what came since`() throws {
+        let seen = Box<[String]>([])
+        for part in ["a", "b", "c"] {
+            try ends.peer?.sendAll(part)
+            try channel.parse { bytes in
+                seen.value.append(bytes.text)
+                return bytes.byteCount == 3 ? 2 : 0
+            }
+        }
+        #expect(seen.value == ["a", "ab", "abc"])
+        #expect(channel.unreadByteCount == 1)
+        #expect(try channel.readText() == "c")
+    }
+
+    @Test func `a parser is not called for the same bytes again`() throws {
+        try ends.peer?.sendAll("a")
+        try channel.parse { _ in 0 }
+        #expect(
+            try channel.parse { _ in
+                Issue.record("called")
+                return 0
+            } == .wouldBlock)
+    }
+
+    @Test func `parse tells how much was consumed`() throws {
+        try ends.peer?.sendAll("abc")
+        #expect(try channel.parse { _ in 2 } == .bytes(2))
+        try ends.peer?.sendAll("d")
+        #expect(try channel.parse { _ in 2 } == .bytes(2))
+        #expect(channel.unreadByteCount == 0)
+    }
+
+    @Test func `the tail of an incomplete message is there after the end`() throws {
+        try ends.peer?.sendAll("tail")
+        try channel.parse { _ in 0 }
+        ends.peer = nil
+        #expect(try channel.parse { _ in 0 } == .endOfStream)
+        #expect(channel.unreadByteCount == 4)
+        #expect(try channel.readText() == "tail")
+        #expect(try channel.read { _ in } == .endOfStream)
+    }
+
+    @Test func `a parser that throws leaves what it was given`() throws {
+        struct Mishap: Error {}
+        try ends.peer?.sendAll("ab")
+        #expect(throws: Mishap.self) { try channel.parse { _ in throw Mishap() } }
+        try ends.peer?.sendAll("c")
+        let text = Box("")
+        try channel.parse { bytes in
+            text.value = bytes.text
+            return 0
+        }
+        #expect(text.value == "abc")
+        try ends.peer?.sendAll("d")
+        #expect(throws: Mishap.self) { try channel.parse { _ in throw Mishap() } }
+        #expect(channel.unreadByteCount == 4)
+    }
+
+    @Test func `more unconsumed input than the limit closes the channel and says so`() throws {
+        var options = channel.options
+        options.inputLimit = 10
+        channel.options = options
+        try ends.peer?.sendAll("0123456789")
+        try channel.parse { _ in 0 }
+        try ends.peer?.sendAll("0")
+        let error = #expect(throws: SocketError.self) { try channel.parse { _ in 0 } }
+        #expect(error == SocketError(.read, .messageTooLong, at: channel.peerAddress))
+        reactor.expect("the channel is closed") { ends.endReasons == [.limit(.input)] }
+    }
+
+    @Test func `bytes that are left in their turn for ever cost no memory`() throws {
+        channel.onReadable { channel in
+            if channel.unreadByteCount == 0 { try channel.parse { _ in 0 } }
+            try channel.read(upTo: 1) { _ in }
+            try channel.parse { _ in 0 }
+            try channel.read(upTo: 1) { _ in }
+        }
+        let piece = [UInt8](repeating: 1, count: 60_000)
+        func pass() throws {
+            if channel.unreadByteCount < 10 { _ = try ends.peer?.send(piece.span.bytes) }
+            reactor.runPending()
+        }
+        for _ in 0..<1_000 { try pass() }
+        let before = virtualByteCount()
+        for _ in 0..<300_000 { try pass() }
+        #expect(virtualByteCount() - before < 4_000_000)
+    }
+
+}

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Chance that comes out the same each time, for walks that a failure must be able to repeat.
+
+/// The same pseudo-random numbers for the same seed.
+///
+/// Source: SplitMix64, Steele, Lea and Flood 2014.
+public struct Lottery: RandomNumberGenerator {
+    private var state: UInt64
+
+    /// Numbers that depend on nothing but the seed.
+    public init(seed: UInt64) { state = seed }
+
+    /// The next number.
+    public mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+}

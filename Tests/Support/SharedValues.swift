@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What threads share in a test: a flag, a sum and a list that any of them may change.
+
+import Synchronization
+
+/// A flag that any thread may set.
+public final class Flag: Sendable {
+    private let flag = Atomic(false)
+
+    /// A flag that is not set.
+    public init() {}
+
+    /// Whether a thread has set it; what that thread did before is then seen too.
+    public var isSet: Bool { flag.load(ordering: .acquiring) }
+
+    /// Sets it for good.
+    public func set() { flag.store(true, ordering: .releasing) }
+}
+
+/// A sum that any thread may add to.
+public final class Tally: Sendable {
+    private let sum = Atomic(0)
+
+    /// A sum of nothing.
+    public init() {}
+
+    /// The sum so far.
+    public var value: Int { sum.load(ordering: .acquiring) }
+
+    /// Adds a number.
+    public func add(_ number: Int) { sum.add(number, ordering: .acquiringAndReleasing) }
+}
+
+/// A list that any thread may append to.
+public final class Log: Sendable {
+    private let list = Mutex<[Int]>([])
+
+    /// An empty list.
+    public init() {}
+
+    /// What was appended, in order.
+    public var entries: [Int] { list.withLock { $0 } }
+
+    /// How much was appended.
+    public var count: Int { list.withLock { $0.count } }
+
+    /// Appends a number.
+    public func append(_ number: Int) { list.withLock { $0.append(number) } }
+}
