@@ -8,31 +8,29 @@ import Foundation
 /// What `sluice load --json` says, as far as it is used here.
 struct Report: Decodable {
     struct Latency: Decodable {
-        let p50: Double
-        let p99: Double
-        let p999: Double
+        let p50: Double?
+        let p99: Double?
+        let p999: Double?
     }
 
     struct CPU: Decodable {
-        let user: Double
-        let total: Double
+        let user: Double?
+        let total: Double?
     }
 
     struct Memory: Decodable {
-        let idle: Double
-        let afterTraffic: Double
+        let idle: Double?
+        let afterTraffic: Double?
     }
 
-    let connections: Int
-    let requests: Int
     let errors: Int
     let seconds: Double
     let requestsPerSecond: Double
     let bytesReceived: Double
     let latencyUs: Latency?
     let connectionsPerSecond: Double?
+    let serverCpuUs: Double?
     let serverCpuUsPerRequest: CPU?
-    let serverCpuUs: CPU?
     let serverMemoryPerConnection: Memory?
 }
 

@@ -143,8 +143,18 @@ enum Machine {
             first("swift", "--version"),
             "libevent " + first("dpkg-query", "-W", "-f", "${Version}", "libevent-core-2.1-7"),
             "C: " + first("cc", "--version") + ", by way of the Swift package manager's clang, -O2",
-            "SwiftNIO 2.101.2",
+            "SwiftNIO \(resolvedVersion(of: "swift-nio"))",
         ]
+    }
+
+    /// The version that the package manager has written down for this build.
+    private static func resolvedVersion(of package: String) -> String {
+        let text =
+            (try? String(contentsOfFile: "Benchmarks/Package.resolved", encoding: .utf8)) ?? ""
+        let lines = text.split(separator: "\n")
+        let place = lines.firstIndex { $0.contains("\"\(package)\"") } ?? lines.endIndex
+        let line = lines[place...].first { $0.contains("\"version\"") } ?? ""
+        return line.split(separator: "\"").dropFirst(3).first.map(String.init) ?? "unknown"
     }
 
     private static func today() -> String {

@@ -58,7 +58,7 @@ enum Figure {
     static let bytes: @Sendable (Report) -> Double? = { $0.bytesReceived / $0.seconds }
     /// CPU microseconds of the server for each MiB that the load received.
     static let cpuPerMebibyte: @Sendable (Report) -> Double? = {
-        guard let cpu = $0.serverCpuUs?.total, $0.bytesReceived > 0 else { return nil }
+        guard let cpu = $0.serverCpuUs, $0.bytesReceived > 0 else { return nil }
         return cpu / ($0.bytesReceived / 1_048_576)
     }
 }

@@ -74,7 +74,8 @@ struct LoadOptions: ParsableArguments {
         try require((1...256).contains(processes), "--processes is 1 to 256")
         try require(processes <= connections, "--processes is at most --connections")
         try require(duration.duration > .zero, "--duration is more than 0")
-        try require(rate.map { $0 > 0 && $0.isFinite } ?? true, "--rate is more than 0")
+        try require(
+            rate.map { $0 >= 0.001 && $0 <= 10_000_000 } ?? true, "--rate is 0.001 to 10000000")
         try require(maxErrorRate.map { (0...1).contains($0) } ?? true, "--max-error-rate is 0 to 1")
         let kinds = [rate != nil, hold, churn, receive]
         try require(

@@ -151,6 +151,7 @@ extension LoadReport {
     private var costMembers: [(String, JSONValue)] {
         guard let cost else { return [] }
         return [
+            ("server_cpu_us", .optional(cost.totalMicroseconds)),
             (
                 "server_cpu_us_per_request",
                 .object([

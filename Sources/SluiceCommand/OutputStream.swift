@@ -24,8 +24,12 @@ final class OutputStream {
 
     init(_ number: CInt, on reactor: Reactor) {
         self.number = number
-        // A regular file can't be watched: it is always ready.
-        registration = try? reactor.watch(number, for: []) { [unowned self] _ in try self.goOn() }
+        // A regular file can't be watched, which shows in the asking: it is always ready.
+        registration = try? reactor.watch(number, for: .writable) { [unowned self] _ in
+            try self.goOn()
+        }
+        // Pausing a watch asks the kernel for nothing that it could refuse.
+        try? registration?.change(to: [])
     }
 
     /// Writes what the stream takes now and keeps the rest.

@@ -45,12 +45,6 @@ struct ConnectRamp {
         if successfully { succeeded += 1 }
     }
 
-    /// One of the pending connects has to be started again.
-    mutating func postponed() {
-        pending -= 1
-        started -= 1
-    }
-
     /// No more are started.
     mutating func giveUp() { isGivenUp = true }
 

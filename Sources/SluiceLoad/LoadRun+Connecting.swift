@@ -63,7 +63,6 @@ extension LoadRun {
             let connection = LoadConnection(channel, of: self, index: connections.count)
             connections.append(connection)
             connection.start()
-        case .failure(let error) where isFullBacklog(error): ramp.postponed()
         case .failure(let error): failed(LoadErrorKind(error.cause), "\(error)")
         }
         openDue()
@@ -74,15 +73,5 @@ extension LoadRun {
         if kind == .unresolved { ramp.giveUp() }
         result.connectFailure = result.connectFailure ?? sentence
         count(kind)
-    }
-
-    /// Whether a Unix listener has no room just now; it is asked again for as long as a connect may
-    /// take.
-    private func isFullBacklog(_ error: ConnectError) -> Bool {
-        guard case .refused(let cause) = error.cause, cause.code == .wouldBlock else {
-            return false
-        }
-        let limit = workload.ramp + workload.connectTimeout
-        return MonotonicClock.now - opening.begin < limit.wholeNanoseconds
     }
 }

@@ -21,12 +21,14 @@ public struct ServerSamples: Hashable, Sendable {
     /// What the server's process cost, as far as the samples tell.
     public func cost(of result: LoadResult) -> ServerCost {
         var cost = ServerCost()
-        if let timeBefore, let timeAfter, result.requestCount > 0 {
-            let count = Double(result.requestCount)
-            let user = timeAfter.user - timeBefore.user
-            let total = timeAfter.total - timeBefore.total
-            cost.userMicrosecondsPerRequest = max(0, user.fractionalSeconds) * 1e6 / count
-            cost.totalMicrosecondsPerRequest = total.fractionalSeconds * 1e6 / count
+        if let timeBefore, let timeAfter {
+            let user = max(0, (timeAfter.user - timeBefore.user).fractionalSeconds) * 1e6
+            let total = (timeAfter.total - timeBefore.total).fractionalSeconds * 1e6
+            cost.totalMicroseconds = total
+            if result.requestCount > 0 {
+                cost.userMicrosecondsPerRequest = user / Double(result.requestCount)
+                cost.totalMicrosecondsPerRequest = total / Double(result.requestCount)
+            }
         }
         cost.idleBytesPerConnection = perConnection(memoryIdle, result)
         cost.bytesPerConnectionAfterTraffic = perConnection(memoryAfter, result)
@@ -41,6 +43,8 @@ public struct ServerSamples: Hashable, Sendable {
 
 /// What a server's process costs; `nil` for what the samples do not tell.
 public struct ServerCost: Hashable, Sendable {
+    /// Processor time in the program and the kernel while it was measured.
+    public var totalMicroseconds: Double?
     /// Processor time in the program itself for an answered request.
     public var userMicrosecondsPerRequest: Double?
     /// Processor time in the program and the kernel for an answered request.

@@ -49,9 +49,8 @@ extension CommandSuite {
             var counts = [ramp.start(at: 0), ramp.start(at: 1)]
             ramp.ended(successfully: true)
             ramp.ended(successfully: false)
-            ramp.postponed()
             counts.append(ramp.start(at: 2))
-            #expect(counts == [256, 0, 3])
+            #expect(counts == [256, 0, 2])
         }
 
         @Test func `a target where nothing succeeds is given up`() {

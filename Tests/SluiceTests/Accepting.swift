@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Taking clients in: whom, how many, and what the callback may do.
+// With Listening and Draining this is T13 to T23 and N5.
 
 import TestSupport
 import Testing
@@ -183,5 +184,4 @@ struct Accepting {
         #expect(peers.count == 20)
         server.close()
     }
-
 }

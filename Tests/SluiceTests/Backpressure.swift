@@ -26,6 +26,15 @@ struct Backpressure: ConnectionSuite {
         return count
     }
 
+    /// The peer's 8 bytes are not read before it has taken `count` bytes itself.
+    private func expectPause(until count: Int, _ received: Box<Int>) throws {
+        try ends.peer?.sendAll("question")
+        reactor.settle()
+        #expect(received.value == 0)
+        #expect(try ends.receive(count).count == count)
+        reactor.expect("the question is read") { received.value == 8 }
+    }
+
     @Test func `a write says when the queue is above the high mark`() throws {
         let filled = try ends.fill()
         let queued = channel.unsentByteCount
@@ -86,12 +95,7 @@ struct Backpressure: ConnectionSuite {
         channel.onBytes { _, bytes in received.value += bytes.byteCount }
         let filled = try ends.fill()
         #expect(try channel.write([UInt8](repeating: 1, count: 60_000)) == .aboveMark)
-        try ends.peer?.sendAll("question")
-        reactor.settle()
-        #expect(received.value == 0)
-        let count = filled + 60_000
-        #expect(try ends.receive(count).count == count)
-        reactor.expect("the question is read") { received.value == 8 }
+        try expectPause(until: filled + 60_000, received)
     }
 
     @Test func `reading pauses too where the handler came after the rise`() throws {
@@ -99,12 +103,7 @@ struct Backpressure: ConnectionSuite {
         let filled = try ends.fill()
         #expect(try channel.write([UInt8](repeating: 1, count: 60_000)) == .aboveMark)
         channel.onBytes { _, bytes in received.value += bytes.byteCount }
-        try ends.peer?.sendAll("question")
-        reactor.settle()
-        #expect(received.value == 0)
-        let count = filled + 60_000
-        #expect(try ends.receive(count).count == count)
-        reactor.expect("the question is read") { received.value == 8 }
+        try expectPause(until: filled + 60_000, received)
     }
 
     @Test func `a readable handler is not held back by queued output`() throws {

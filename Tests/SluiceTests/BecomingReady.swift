@@ -157,5 +157,4 @@ struct BecomingReady: ConnectionSuite {
         reactor.settle()
         #expect(ends.endReasons == [.reset])
     }
-
 }

@@ -45,10 +45,11 @@ private let broken = EndReason.failed(SocketError(.write, .noMemory))
         #expect(state.inputEnded() == .release)
     }
 
-    @Test func `unread input does not hold a channel whose reading side is shut`() {
+    @Test func `unread input is dropped before the close also when the reading side is shut`() {
         var state = ChannelState(isConnecting: false)
         #expect(state.closeReading() == .shutReading)
-        #expect(state.close(queued: false, unread: true) == .release)
+        #expect(state.close(queued: false, unread: true) == .discard)
+        #expect(state.inputEnded() == .release)
     }
 
     @Test(arguments: [ChannelState.Phase.draining, .discarding, .closed])
@@ -278,9 +279,9 @@ private let broken = EndReason.failed(SocketError(.write, .noMemory))
 
     @Test func `the connect limit is the reason of an attempt that took too long`() {
         var state = ChannelState(isConnecting: true)
-        #expect(state.connectFailed(.timedOut(.connect)) == .nothing)
+        #expect(state.connectFailed(.failed(SocketError(.connect, .timedOut))) == .nothing)
         #expect(state.close(queued: false, unread: false) == .release)
-        #expect(state.reason == .timedOut(.connect))
+        #expect(state.reason == .failed(SocketError(.connect, .timedOut)))
     }
 
     @Test func `cutting off a channel that is connecting releases it with a cut`() {
@@ -329,7 +330,7 @@ private enum Happening: CaseIterable {
     func happen(to state: inout ChannelState, queued: Bool, unread: Bool) -> ChannelState.Step {
         switch self {
         case .connected: return state.connected(queued: queued)
-        case .connectFailed: return state.connectFailed(.timedOut(.connect))
+        case .connectFailed: return state.connectFailed(.failed(SocketError(.connect, .timedOut)))
         case .inputEnded: return state.inputEnded()
         case .readFailed: return state.readFailed(.reset)
         case .writeFailed: return state.writeFailed(broken)

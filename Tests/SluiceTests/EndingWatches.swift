@@ -49,22 +49,10 @@ struct EndingWatches {
 
     @Test func `a watch that another handler ends gets no event that was queued`() throws {
         let reactor = try Reactor()
-        let one = try PipeEnds()
-        let other = try PipeEnds()
-        one.write("x")
-        other.write("x")
-        let calls = Box<[Int]>([])
-        let keep = KeptWatches()
-        for (number, pipe) in [one.reading, other.reading].enumerated() {
-            keep.hold(
-                try reactor.watch(pipe, for: .readable) { _ in
-                    calls.value.append(number)
-                    keep.end(1 - number)
-                }, at: number)
-        }
+        let pipes = try ReadyPipes(on: reactor) { watches, found in watches.end(1 - found) }
         reactor.runPending()
-        #expect(calls.value.count == 1)
-        keep.endAll()
+        #expect(pipes.found.count == 1)
+        pipes.watches.endAll()
     }
 
     @Test func `a number that is used again gets no event of the old descriptor`() throws {

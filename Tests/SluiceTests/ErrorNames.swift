@@ -26,7 +26,7 @@ struct ErrorNames {
         (SocketError.Operation.accept, "accept"), (.bind, "bind"), (.close, "close"),
         (.connect, "connect"), (.create, "create"),
         (.getOption, "get option"), (.setOption, "set option"), (.listen, "listen"),
-        (.name, "name"), (.perform, "perform"), (.read, "read"), (.resolve, "resolve"),
+        (.name, "name"), (.perform, "perform"), (.read, "read"),
         (.shutDown, "shut down"), (.watch, "watch"), (.write, "write"),
     ])
     func `every operation has its words`(operation: SocketError.Operation, words: String) {

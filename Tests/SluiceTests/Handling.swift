@@ -98,6 +98,18 @@ struct Handling: ConnectionSuite {
 
     // MARK: K30, order
 
+    /// Installs both handlers, the newer one last, and has both be called for.
+    private func call(
+        _ readable: @escaping (Channel) throws -> Void,
+        _ writable: @escaping (Channel) throws -> Void, writableIsNewer: Bool
+    ) throws {
+        if !writableIsNewer { channel.onWritable(writable) }
+        channel.onReadable(readable)
+        if writableIsNewer { channel.onWritable(writable) }
+        try ends.peer?.sendAll("x")
+        reactor.settle()
+    }
+
     @Test func `the newer handler runs first`() throws {
         for writableIsNewer in [true, false] {
             let order = Box("")
@@ -110,11 +122,7 @@ struct Handling: ConnectionSuite {
                 order.value += "w"
                 channel.onWritable(nil)
             }
-            if !writableIsNewer { channel.onWritable(writable) }
-            channel.onReadable(readable)
-            if writableIsNewer { channel.onWritable(writable) }
-            try ends.peer?.sendAll("x")
-            reactor.settle()
+            try call(readable, writable, writableIsNewer: writableIsNewer)
             #expect(order.value == (writableIsNewer ? "wr" : "rw"))
         }
     }
@@ -132,15 +140,10 @@ struct Handling: ConnectionSuite {
                 channel.onReadable(nil)
                 channel.onWritable(nil)
             }
-            if !writableIsNewer { channel.onWritable(writable) }
-            channel.onReadable(readable)
-            if writableIsNewer { channel.onWritable(writable) }
-            try ends.peer?.sendAll("x")
-            reactor.settle()
+            try call(readable, writable, writableIsNewer: writableIsNewer)
             #expect(order.value == (writableIsNewer ? "w" : "r"))
             try channel.read { _ in }
             channel.onReadable(nil)
         }
     }
-
 }

@@ -10,6 +10,8 @@ import Testing
 @Suite(.countingDescriptors)
 struct IdleTimeouts {
     let reactor: Reactor
+    /// The clock that reactors read too.
+    let clock = SuspendingClock()
 
     init() throws { reactor = try Reactor() }
 
@@ -25,6 +27,8 @@ struct IdleTimeouts {
         reactor.after(time) { isOver.value = true }
         reactor.expect("time passes") { isOver.value }
     }
+
+    // MARK: Traffic
 
     @Test func `a silent channel is closed with the reason idle`() throws {
         let start = ContinuousClock.now
@@ -74,25 +78,52 @@ struct IdleTimeouts {
         #expect(ends.channel.status == .open)
     }
 
-    @Test func `time outside a run does not count before the channel was made`() throws {
-        reactor.runPending()
+    // MARK: Between runs
+
+    /// Has the reactor read its clock in a run, and lets 40 ms pass after it without another.
+    private func pauseAfterRun() throws {
+        let hasRun = Box(false)
+        reactor.after(.zero) { [unowned reactor] in hasRun.value = reactor.now > 0 }
+        reactor.expect("the clock is read") { hasRun.value }
         pass(.milliseconds(40), on: try Reactor())
+    }
+
+    @Test func `time outside a run does not count before the channel was made`() throws {
+        try pauseAfterRun()
+        let start = clock.now
         let ends = try connect(idleTimeout: .milliseconds(30))
-        reactor.settle(passes: 3)
-        #expect(ends.endReasons == [])
+        let (age, idleTime) = (ends.channel.age, ends.channel.idleTime)
+        let elapsed = start.duration(to: clock.now)
+        #expect(age <= elapsed)
+        #expect(idleTime <= elapsed)
+        reactor.expect("the channel is closed") { ends.endReasons == [.timedOut(.idle)] }
+        #expect(start.duration(to: clock.now) >= .milliseconds(30))
     }
 
     @Test func `the linger limit counts from the close and not from the last run`() throws {
         let ends = try connect(idleTimeout: nil)
         ends.channel.options.lingerLimit = .milliseconds(30)
         try ends.fill()
-        reactor.runPending()
-        pass(.milliseconds(40), on: try Reactor())
+        try pauseAfterRun()
+        let start = clock.now
         ends.channel.close()
-        reactor.settle(passes: 3)
-        #expect(ends.endReasons == [])
         #expect(ends.channel.status == .closing)
+        reactor.expect("the channel is closed") { ends.endReasons == [.timedOut(.linger)] }
+        #expect(start.duration(to: clock.now) >= .milliseconds(30))
     }
+
+    @Test func `what was written between two runs counts as sent when the second begins`() throws {
+        let ends = try connect(idleTimeout: nil)
+        try ends.channel.write(text: "x")
+        pass(.milliseconds(40), on: try Reactor())
+        let start = clock.now
+        reactor.runPending()
+        let idleTime = ends.channel.idleTime
+        #expect(idleTime <= start.duration(to: clock.now))
+        #expect(try ends.peer?.receiveNow()?.text == "x")
+    }
+
+    // MARK: Ends
 
     @Test func `an idle channel with unsent output ends at the linger limit`() throws {
         let ends = try connect(idleTimeout: .milliseconds(10))

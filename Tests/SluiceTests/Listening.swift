@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Where a server listens: addresses, ports of its own and shared ones, Unix sockets (T13, W11, X10).
+// Where a server listens: addresses, ports of its own and shared ones, Unix sockets (W11, X10).
 
 import Glibc
 import TestSupport
@@ -158,7 +158,7 @@ struct Listening {
 
     // MARK: Unix sockets
 
-    private func temporaryPath() -> String { "/tmp/sluice-\(getpid())-accepting.socket" }
+    private func temporaryPath() -> String { "/tmp/sluice-\(getpid())-listening.socket" }
 
     @Test func `a listener at a path accepts, and removes its file when closed`() throws {
         let path = temporaryPath()
@@ -174,9 +174,10 @@ struct Listening {
 
     @Test func `a path that is taken is in use, and its file is left alone`() throws {
         let path = temporaryPath()
-        let server = try reactor.listen(at: [.unix(path: path)])
-        let error = #expect(throws: SocketError.self) { try reactor.listen(at: [.unix(path: path)]) }
-        #expect(error == SocketError(.bind, .addressInUse, at: .unix(path: path)))
+        let address = SocketAddress.unix(path: path)
+        let server = try reactor.listen(at: [address])
+        let error = #expect(throws: SocketError.self) { try reactor.listen(at: [address]) }
+        #expect(error == SocketError(.bind, .addressInUse, at: address))
         #expect(access(path, F_OK) == 0)
         server.close()
     }
@@ -193,7 +194,7 @@ struct Listening {
     }
 
     @Test func `a listener at an abstract name accepts`() throws {
-        let name = SocketAddress.abstract(name: Array("sluice-\(getpid())-accepting".utf8))
+        let name = SocketAddress.abstract(name: Array("sluice-\(getpid())-listening".utf8))
         let server = try reactor.listen(at: [name])
         #expect(server.address == name)
         let peer = try Socket.connecting(to: name)
@@ -201,5 +202,4 @@ struct Listening {
         #expect(try peer.receiveNow() == [])
         server.close()
     }
-
 }

@@ -54,7 +54,6 @@ struct Parsing: ConnectionSuite {
     }
 
     @Test func `a parser that throws leaves what it was given`() throws {
-        struct Mishap: Error {}
         try ends.peer?.sendAll("ab")
         #expect(throws: Mishap.self) { try channel.parse { _ in throw Mishap() } }
         try ends.peer?.sendAll("c")
@@ -98,5 +97,4 @@ struct Parsing: ConnectionSuite {
         for _ in 0..<300_000 { try pass() }
         #expect(virtualByteCount() - before < 4_000_000)
     }
-
 }

@@ -102,9 +102,7 @@ struct Reading: ConnectionSuite {
     }
 
     @Test func `what the reader throws comes out of read`() throws {
-        struct Mishap: Error {}
         try ends.peer?.sendAll("x")
         #expect(throws: Mishap.self) { try channel.read { _ in throw Mishap() } }
     }
-
 }

@@ -168,8 +168,8 @@ struct Resolving {
         let question = Resolver.of(reactor).resolve("localhost", port: 1, for: reactor) { _ in
             answers.value.append("given up")
         }
-        Resolver.of(reactor).giveUp(question)
-        Resolver.of(reactor).giveUp(question)
+        Resolver.of(reactor).giveUp(question, for: reactor)
+        Resolver.of(reactor).giveUp(question, for: reactor)
         _ = Resolver.of(reactor).resolve("localhost", port: 1, for: reactor) { _ in
             answers.value.append("kept")
         }

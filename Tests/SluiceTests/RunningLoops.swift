@@ -3,7 +3,6 @@
 // Running a reactor, inside a handler too, and ending the run.
 // Each test ends by itself; a timer of the reactor is its rescue where that should fail.
 
-import Glibc
 import Sluice
 import TestSupport
 import Testing

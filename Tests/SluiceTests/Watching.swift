@@ -3,7 +3,6 @@
 // Descriptors that somebody else owns, watched by a reactor: what is reported, and when no more.
 // Pipes and socket pairs stand for whatever a program brings along.
 
-import Glibc
 import Sluice
 import TestSupport
 import Testing
@@ -207,21 +206,11 @@ struct Watching {
 
     @Test func `what is no longer asked for is not reported in the same pass`() throws {
         let reactor = try Reactor()
-        let one = try PipeEnds()
-        let other = try PipeEnds()
-        one.write("x")
-        other.write("x")
-        let calls = Box<[Int]>([])
-        let keep = KeptWatches()
-        for (number, pipe) in [one.reading, other.reading].enumerated() {
-            keep.hold(
-                try reactor.watch(pipe, for: .readable) { _ in
-                    calls.value.append(number)
-                    try keep.change(1 - number, to: [])
-                }, at: number)
+        let pipes = try ReadyPipes(on: reactor) { watches, found in
+            try watches.change(1 - found, to: [])
         }
         reactor.runPending()
-        #expect(calls.value.count == 1)
-        keep.endAll()
+        #expect(pipes.found.count == 1)
+        pipes.watches.endAll()
     }
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A place that may still have to be resolved: a host's name and a port, or an address.
-// Clients and servers take it; a resolver turns it into addresses.
+// Clients take it; a resolver turns it into addresses.
 
-/// A place to connect to or to listen on, resolved or not.
+/// A place to connect to, resolved or not.
 public enum Endpoint: Hashable, Sendable {
     /// An address: nothing is looked up.
     case address(SocketAddress)

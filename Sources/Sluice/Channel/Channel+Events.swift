@@ -65,6 +65,8 @@ extension Channel {
     }
 
     /// Calls `handler` once, as the last event of the channel, when its descriptor is closed.
+    ///
+    /// Not when the reactor itself comes to its end: it takes its channels with it without a further event.
     public func onClose(_ handler: ((Channel, EndReason) -> Void)?) {
         if state.phase != .closed { parts.closed = handler }
     }
@@ -111,6 +113,16 @@ extension Channel {
         }
     }
 
+    /// Has the kernel watch for the first time, where a refusal can still be thrown.
+    func beginWatching() throws(SocketError) {
+        do throws(SocketError) {
+            try event?.wait(for: wantedFlags)
+        } catch {
+            perform(state.cutOff(because: .failed(error)))
+            throw SocketError(.watch, error.code, at: peerAddress)
+        }
+    }
+
     private var wantedFlags: Int16 {
         switch state.phase {
         case .connecting, .draining: return Int16(EV_WRITE)
@@ -131,12 +143,12 @@ extension Channel {
         return switch reader {
         case .none: false
         case .readable: state.input != .shut
-        // Whoever is sent bytes is held back while its answers pile up.
         case .bytes: state.input == .open && !isHeldBackByOutput
         }
     }
 
-    private var isHeldBackByOutput: Bool {
+    /// Whoever is sent bytes is held back while its answers pile up.
+    var isHeldBackByOutput: Bool {
         guard let output, output.isAboveMark else { return false }
         return shared.values.pausesReadingAboveMark
     }
@@ -201,17 +213,12 @@ extension Channel: Resident, TurnWriter, DeadlineOwner {
 
     private func handleReadable(_ reactor: Reactor) {
         guard state.phase == .open else { return }
-        guard wantsInput else {
-            // The end may have come while reading was paused.
-            if case .bytes = reader, state.input == .ended, !flags.contains(.pausedByProgram) {
-                finishInput(reactor)
-            }
-            return arrange()
-        }
+        if !wantsInput { arrange() }
         switch reader {
         case .none: break
         case .bytes: deliver(reactor)
         case .readable(let handler):
+            guard wantsInput else { return }
             let threw = reactor.attempt(for: self) { try handler(self) }
             if threw, case .readable = reader { reader = .none }
             if threw { arrange() }
@@ -317,15 +324,12 @@ extension Channel {
     func deadlinePassed() {
         deadline = .none
         switch state.phase {
-        case .connecting:
-            connectFailed(
-                SocketError(.connect, .timedOut, at: peerAddress), because: .timedOut(.connect))
         case .open:
             guard let reactor = reactorOrNil, shared.idle > 0 else { return }
             let due = max(lastReceived, lastSent) + shared.idle
             if due > reactor.now { setDeadline(due) } else { close(because: .timedOut(.idle)) }
         case .draining, .discarding: perform(state.cutOff(because: .timedOut(.linger)))
-        case .closed: break
+        case .connecting, .closed: break
         }
     }
 }

@@ -86,7 +86,7 @@ extension Channel {
     ) throws -> Int {
         var consumed = 0
         defer {
-            if consumed < bytes.count {
+            if consumed < bytes.count, state.phase == .open {
                 input.append(UnsafeRawBufferPointer(rebasing: bytes[consumed...]))
                 flags.insert(.needsMore)
             }
@@ -100,7 +100,7 @@ extension Channel {
     ) throws -> Int {
         input.append(bytes)
         var queue = input.take()
-        defer { input.putBack(queue) }
+        defer { if state.phase == .open { input.putBack(queue) } }
         let consumed = try checked(queue.withBytes(body), queue.byteCount)
         queue.drop(consumed)
         if !queue.isEmpty { flags.insert(.needsMore) }
@@ -125,7 +125,7 @@ extension Channel {
         let count = min(maximum, queue.byteCount)
         defer {
             queue.drop(count)
-            input.putBack(queue)
+            if state.phase == .open { input.putBack(queue) }
             announceRest()
         }
         try queue.withBytes { try body($0.extracting(first: count)) }
@@ -187,7 +187,7 @@ extension Channel {
     func deliver(_ reactor: Reactor) {
         var budget = shared.values.bytesPerTurn
         // The handler may pause, close, or give way to another: all is asked anew each time.
-        while budget > 0, state.phase == .open, wantsInput, case .bytes(let handler) = reader {
+        while budget > 0, case .bytes(let handler) = reader, isReadyForBytes {
             if !input.isEmpty {
                 let queue = input.take()
                 budget -= queue.byteCount
@@ -197,12 +197,18 @@ extension Channel {
                 if threw { close() }
                 continue
             }
+            if state.input == .ended { return finishInput(reactor) }
+            guard state.input == .open else { return }
             let count = deliverOnce(to: handler, reactor)
             budget -= count
             // A short read has emptied the kernel's buffer; a full one may have left more.
             if count < Reactor.scratchByteCount { return }
             reactor.endTurn()
         }
+    }
+
+    private var isReadyForBytes: Bool {
+        state.phase == .open && !flags.contains(.pausedByProgram) && !isHeldBackByOutput
     }
 
     /// - Returns: how many bytes were handed over; 0 when nothing was there, and at the end.

@@ -92,10 +92,9 @@ extension Channel {
             throw SocketError(
                 .write, state.output == .failed ? .brokenPipe : .shutDown, at: peerAddress)
         }
-        if let output, output.byteCount + count > shared.values.outputLimit {
-            throw SocketError(.write, .noBufferSpace, at: peerAddress)
-        }
-        if count > shared.values.outputLimit {
+        if count > shared.values.outputLimit - TurnOutput.capacity - (output?.byteCount ?? 0),
+            count > shared.values.outputLimit - unsentByteCount
+        {
             throw SocketError(.write, .noBufferSpace, at: peerAddress)
         }
         return home
@@ -258,7 +257,7 @@ extension Channel {
 
     /// Whether the kernel holds input that nobody has read.
     var hasUnread: Bool {
-        guard counted.bytesSent > 0, state.input == .open else { return false }
+        guard counted.bytesSent > 0, state.input != .ended else { return false }
         // A count that can't be had is taken for none: the descriptor is then closed at once.
         return ((try? socket?.unreadByteCount) ?? 0) > 0
     }

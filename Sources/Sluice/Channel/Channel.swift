@@ -12,6 +12,10 @@ internal import CSystem
 /// for channels with ``onBytes(_:)`` or a limit that was met, until it closes itself; the reactor keeps it
 /// alive for as long as it is open.
 public final class Channel {
+    // The properties on the path of every message are not checked for exclusive access: each access is a load
+    // or a store of the reactor's one thread, and none spans a call of a handler. The socket is borrowed for
+    // one system call at a time.
+
     /// Set back by the reactor's deinit, so it is never dangling.
     ///
     /// On the path of a message it is used as it stands: the reactor is kept alive by whoever runs it, and a
@@ -50,8 +54,6 @@ public final class Channel {
         static let needsMore = Flags(rawValue: 1)
         /// The end of the input was told to `onInputEnd`, or closed the channel.
         static let isEndTold = Flags(rawValue: 2)
-        /// The time that a closed channel has for the rest is running.
-        static let isLingering = Flags(rawValue: 64)
         /// The program asked for a pause.
         static let pausedByProgram = Flags(rawValue: 4)
         /// On the reactor's list of channels to flush.
@@ -60,6 +62,8 @@ public final class Channel {
         static let writableIsNewer = Flags(rawValue: 16)
         /// Queued for a turn of its own.
         static let isEnqueued = Flags(rawValue: 32)
+        /// The time that a closed channel has for the rest is running.
+        static let isLingering = Flags(rawValue: 64)
     }
 
     /// Who takes the input.
@@ -86,13 +90,16 @@ public final class Channel {
 
     /// Puts an open socket on a reactor.
     ///
-    /// - Throws: ``SocketError`` with operation `.watch` when the kernel refuses to watch it.
+    /// The socket is made non-blocking where it is not.
+    ///
+    /// - Throws: ``SocketError`` with operation `.watch` when the kernel refuses to watch it, as a file.
     public convenience init(
         adopting socket: consuming Socket, on reactor: Reactor, options: ChannelOptions = .init()
     ) throws(SocketError) {
         let peer = (try? socket.peerAddress) ?? .unnamed  // A pair's end has no name to ask for.
+        try socket.stopBlocking()
         try self.init(socket, peer, reactor, SharedOptions(options), isConnecting: false)
-        arrange()
+        try beginWatching()
     }
 
     init(

@@ -26,9 +26,9 @@ public struct ChannelOptions: Hashable, Sendable {
     ///
     /// Initially 1,048,576.
     public var inputLimit = 1_048_576
-    /// At most this many bytes are read in one turn, so that a flood leaves time for the others.
+    /// After this many bytes read for ``Channel/onBytes(_:)``, or sent from the queue, the others have their turn.
     ///
-    /// Initially 262,144.
+    /// Counted in whole reads of 64 KiB and whole system calls. 1 or more; initially 262,144.
     public var bytesPerTurn = 262_144
     /// Ends the channel when no byte came or went for this long; `nil` for never.
     ///
@@ -69,8 +69,15 @@ final class SharedOptions: Sendable {
     /// In nanoseconds; 0 for none.
     let idle: UInt64
 
+    /// Whatever the values are, a channel goes on: each is brought into its range.
     init(_ values: ChannelOptions) {
+        var values = values
+        values.bytesPerTurn = max(1, values.bytesPerTurn)
+        values.highWaterMark = max(0, values.highWaterMark)
+        values.lowWaterMark = max(0, values.lowWaterMark)
+        values.outputLimit = max(0, values.outputLimit)
+        values.inputLimit = max(0, values.inputLimit)
         self.values = values
-        idle = values.idleTimeout?.nanoseconds ?? 0
+        idle = values.idleTimeout.map { max(1, $0.nanoseconds) } ?? 0
     }
 }

@@ -185,7 +185,7 @@ struct ChannelState: Equatable {
     /// All is sent and the program has closed.
     private mutating func settle(unread: Bool) -> Step {
         // close(2) with unread input sends a reset, which may overtake what was sent: RFC 2525, 2.17.
-        guard unread, input == .open, output == .open || output == .finishing else {
+        guard unread, input != .ended, output == .open || output == .finishing else {
             return release()
         }
         phase = .discarding

@@ -21,8 +21,6 @@ public enum EndReason: Hashable, Sendable {
 
     /// Which time limit passed.
     public enum Timeout: Hashable, Sendable {
-        /// The connection was not there in time.
-        case connect
         /// No byte came or went for this long.
         case idle
         /// What was left to send at the close did not go out in time.

@@ -115,12 +115,16 @@ extension Socket {
     ) throws(SocketError) -> SendResult {
         try withUnsafeTemporaryAllocation(of: iovec.self, capacity: 2) {
             vector throws(SocketError) in
-            for (place, piece) in [first, second].enumerated() {
-                vector[place] = iovec(
-                    iov_base: UnsafeMutableRawPointer(mutating: piece.baseAddress),
-                    iov_len: piece.count)
-            }
+            vector[0] = iovec(first)
+            vector[1] = iovec(second)
             return try send(vector)
         }
+    }
+}
+
+extension iovec {
+    fileprivate init(_ bytes: UnsafeRawBufferPointer) {
+        self.init(
+            iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress), iov_len: bytes.count)
     }
 }

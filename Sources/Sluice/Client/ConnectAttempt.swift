@@ -98,9 +98,9 @@ public final class ConnectAttempt {
         }
         guard let reactor = link.reactor else { return }
         let channel = try Channel(socket, address, reactor, shared, isConnecting: true)
+        try channel.beginWatching()
         self.channel = channel
         channel.parts.connected = { channel, error in self.decided(channel, error) }
-        channel.arrange()
     }
 
     private func bind(_ socket: borrowing Socket, for address: SocketAddress) throws(SocketError) {
@@ -113,6 +113,8 @@ public final class ConnectAttempt {
 
     /// Asks again every 10 ms, until the attempt's time is up.
     private func tryAgain(_ address: SocketAddress) {
+        let error = SocketError(.connect, .wouldBlock, at: address)
+        if failures.last != error { failures.append(error) }
         remaining.insert(address, at: remaining.startIndex)
         link.reactor?.after(.milliseconds(10)) { if self.isPending { self.tryNext() } }
     }
@@ -148,7 +150,9 @@ public final class ConnectAttempt {
         verdict = nil
         timer?.cancel()
         timer = nil
-        if let question { link.reactor.map { Resolver.of($0).giveUp(question) } }
+        if let question, let reactor = link.reactor {
+            Resolver.of(reactor).giveUp(question, for: reactor)
+        }
         question = nil
         remaining = []
         guard let channel else { return }

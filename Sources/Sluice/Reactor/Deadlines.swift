@@ -49,8 +49,6 @@ struct Deadlines: ~Copyable {
         wheel.remove(key)
     }
 
-    func contains(_ key: Key) -> Bool { wheel.contains(key) }
-
     /// Collects what is due.
     mutating func advance() {
         wheel.advance(to: csystem_monotonic_nanoseconds() >> Self.tickBits)

@@ -77,7 +77,9 @@ struct Event: ~Copyable {
         flags = 0
         if wanted == 0 { return }
         event_assign(pointer, base, number, wanted | Int16(EV_PERSIST), callback, context)
-        guard event_add(pointer, nil) == 0 else { throw SocketError(.watch, ErrorCode.last) }
+        guard SystemCall.watch.made({ event_add(pointer, nil) }) == 0 else {
+            throw SocketError(.watch, ErrorCode.last)
+        }
         flags = wanted
     }
 }

@@ -72,7 +72,11 @@ extension Reactor {
     @inline(__always)
     @discardableResult
     private func pass(waiting: Bool, endingIf isDone: () -> Bool) -> Bool {
-        let isIdle = nextReady == readyCount && letters.isEmpty && !deadlines.isDue
+        // What a handler wrote while its turn was ended has no other end of a turn.
+        endTurn()
+        let isIdle =
+            nextReady == readyCount && letters.isEmpty && !deadlines.isDue
+            && turnOutput.count == 0 && unflushed.isEmpty
         base.poll(waiting: waiting && isIdle)
         clockIsStale = true
         if hasMail { collectMail() }

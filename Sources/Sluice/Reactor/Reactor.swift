@@ -109,12 +109,12 @@ private func timerFired(_: CInt, _: Int16, _ context: UnsafeMutableRawPointer?) 
 // MARK: - What all on it share
 
 extension Reactor {
-    /// Nanoseconds of the monotonic clock, read at most once a pass.
+    /// Nanoseconds of the monotonic clock, read at most once a pass, and each time outside a run.
     @inline(__always)
     var now: UInt64 {
         if clockIsStale {
             lastNow = csystem_monotonic_nanoseconds()
-            clockIsStale = false
+            clockIsStale = depth == 0
         }
         return lastNow
     }

@@ -7,7 +7,7 @@
 struct TurnOutput {
     /// Larger writes than this are not copied but sent at once, with what was collected before them.
     static var copyLimit: Int { 16_384 }
-    private static var capacity: Int { 65_536 }
+    static var capacity: Int { 65_536 }
 
     /// Whose output this is; `nil` when there is none.
     ///

@@ -33,9 +33,10 @@ final class Resolver {
         return question
     }
 
-    /// Makes sure that the question's completion is not called any more.
-    func giveUp(_ question: UInt64) {
+    /// Makes sure that the question's completion is not called any more, and frees its place in the queue.
+    func giveUp(_ question: UInt64, for reactor: Reactor) {
         waiting[question] = nil
+        ResolverPool.shared.remove(question, of: reactor.handle)
     }
 
     /// The reactor's own.
@@ -54,9 +55,9 @@ private final class ResolverPool: Sendable {
         let port: UInt16
         let handle: Reactor.Handle
 
-        /// Posts the answer, and waits where the reactor's mailbox is full: an answer is never lost.
+        /// Posts the answer; where the reactor's mailbox is full, for as long as an attempt to connect may take.
         func deliver(_ answer: Resolver.Answer) {
-            while true {
+            for _ in 0..<10_000 {
                 do throws(SocketError) {
                     return try handle.perform { Resolver.of($0).finish(question, answer) }
                 } catch {
@@ -106,14 +107,19 @@ private final class ResolverPool: Sendable {
                 return nil
             }, nil)
         if code == 0 { return true }
-        // With no thread at all nobody would ever take the job: it is the last one.
-        return state.withLock { state in
+        let hasOthers = state.withLock { state in
             state.threads -= 1
-            if state.threads > 0 { return true }
-            state.jobs.removeAll {
-                $0.question == job.question && $0.handle.mailbox === job.handle.mailbox
-            }
-            return false
+            return state.threads > 0
+        }
+        // With no thread at all nobody would ever take the job.
+        if !hasOthers { remove(job.question, of: job.handle) }
+        return hasOthers
+    }
+
+    /// Takes a question that no thread has begun with out of the queue.
+    func remove(_ question: UInt64, of handle: Reactor.Handle) {
+        state.withLock { state in
+            state.jobs.removeAll { $0.question == question && $0.handle.mailbox === handle.mailbox }
         }
     }
 

@@ -13,7 +13,7 @@ public struct ServerOptions: Hashable, Sendable {
     public var channel = ChannelOptions()
     /// How many connections it holds at most; further clients wait in the backlog.
     ///
-    /// Initially no limit.
+    /// 1 or more. Initially no limit.
     public var maximumConnections = Int.max
     /// Lets only these in; empty lets all in.
     ///
@@ -84,7 +84,9 @@ public final class Server {
         self.options = options
         self.handler = handler
         shared = SharedOptions(options.channel)
-        var attempts = options.samePort && addresses.count > 1 ? 10 : 1
+        // Another port may be free for all of them, if the kernel chose the first.
+        let isChosen = options.samePort && addresses.contains { $0.port == 0 }
+        var attempts = isChosen && addresses.count > 1 ? 10 : 1
         while true {
             attempts -= 1
             do throws(SocketError) {
@@ -101,7 +103,9 @@ public final class Server {
     private func listen(at addresses: [SocketAddress], _ reactor: Reactor) throws(SocketError) {
         for address in addresses {
             var address = address
-            if options.samePort, address.port == 0, let port = listeners.first?.address.port {
+            if options.samePort, address.port == 0,
+                let port = listeners.lazy.compactMap(\.address.port).first
+            {
                 address = address.with(port: port)
             }
             listeners.append(
@@ -145,7 +149,7 @@ extension Server: ChannelOwner {
         channel.owner = self
         connectionCount += 1
         counted.accepted += 1
-        if connectionCount >= options.maximumConnections {
+        if connectionCount >= max(1, options.maximumConnections) {
             for listener in listeners { listener.hold() }
         }
         if reactor.attempt(for: channel, { try handler(channel, peer) }) { channel.close() }
@@ -157,7 +161,7 @@ extension Server: ChannelOwner {
     func channelClosed() {
         connectionCount -= 1
         for listener in listeners {
-            if connectionCount < options.maximumConnections { listener.letGo() }
+            if connectionCount < max(1, options.maximumConnections) { listener.letGo() }
             listener.descriptorCameFree()
         }
         if connectionCount == 0 { draining?.finishLater(0) }
@@ -191,15 +195,25 @@ extension Server {
 
     /// Closes every channel that it made; what they had to send still goes out.
     ///
-    /// - Returns: how many there were.
+    /// Many are closed in several turns, so that others have theirs between.
+    ///
+    /// - Returns: how many there were, without those that were closing already.
     @discardableResult
     public func closeChannels() -> Int {
         guard let reactor else { return 0 }
-        let mine = reactor.channels.filter { $0.owner === self }
+        let mine = reactor.channels.filter { $0.owner === self && $0.state.phase == .open }
         draining?.willClose(mine.count)
-        for channel in mine { channel.close(because: .drained) }
+        closeSome(of: mine[...])
         return mine.count
     }
+
+    private func closeSome(of channels: ArraySlice<Channel>) {
+        for channel in channels.prefix(Self.closesPerTurn) { channel.close(because: .drained) }
+        let rest = channels.dropFirst(Self.closesPerTurn)
+        if !rest.isEmpty { reactor?.after(.zero) { [self] in closeSome(of: rest) } }
+    }
+
+    private static let closesPerTurn = 256
 
     /// The end of a server that is under way.
     private final class Draining {

@@ -8,7 +8,8 @@ import Glibc
 
 /// An open stream socket, closed exactly once: by ``close()``, or when its life ends.
 ///
-/// Every socket made here is non-blocking and closed on exec, and writing never raises `SIGPIPE`.
+/// Every socket made here is non-blocking and closed on exec; an adopted one stays as it is until a channel is
+/// made of it. Writing never raises `SIGPIPE`.
 public struct Socket: ~Copyable, Sendable {
     let descriptor: Descriptor
 
@@ -29,6 +30,16 @@ public struct Socket: ~Copyable, Sendable {
 
     /// The number that the kernel knows the socket by.
     public var number: CInt { descriptor.number }
+
+    /// Makes an adopted socket non-blocking.
+    func stopBlocking() throws(SocketError) {
+        let number = number
+        let flags = fcntl(number, F_GETFL, 0)
+        if flags >= 0, flags & O_NONBLOCK != 0 { return }
+        _ = try retrying(.setOption) {
+            SystemCall.stopBlocking.made { fcntl(number, F_SETFL, flags | O_NONBLOCK) }
+        }
+    }
 
     /// Two sockets that are connected to each other.
     ///

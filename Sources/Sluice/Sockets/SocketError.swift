@@ -29,8 +29,6 @@ public struct SocketError: Error, Hashable, Sendable {
         case perform
         /// Reading. recv(2).
         case read
-        /// A name's addresses. getaddrinfo(3).
-        case resolve
         /// Ending one direction or both. shutdown(2).
         case shutDown = "shut down"
         /// Having a descriptor or a signal watched. epoll_ctl(2), sigaction(2).

@@ -45,7 +45,7 @@ extension ErrorCode {
     public static let badDescriptor = Self(rawValue: EBADF)
     /// The peer reads no more (`EPIPE`).
     public static let brokenPipe = Self(rawValue: EPIPE)
-    /// In use by somebody else, such as a half of a channel that is being copied (`EBUSY`).
+    /// In use by somebody else, such as the signals of the process (`EBUSY`).
     public static let busy = Self(rawValue: EBUSY)
     /// Given up by the program that had asked (`ECANCELED`).
     public static let cancelled = Self(rawValue: ECANCELED)

@@ -11,7 +11,7 @@ import Synchronization
 package enum SystemCall: String, CaseIterable, Sendable {
     case accept, bind, close, connect, createEvent, createSocket, createTimer, duplicate, getOption
     case listen, localName, open, pair, peerName, poll, read, receive, send, sendVector, setOption
-    case setTimer, shutdown, unreadCount, write
+    case setTimer, shutdown, stopBlocking, unreadCount, watch, write
 
     /// What a test lets the system answer.
     package enum Answer: Sendable {
