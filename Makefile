@@ -24,8 +24,8 @@ check: ## format, warnings, refusals, symbols, API, documentation, examples
 
 sanitize: ## every test under AddressSanitizer, then under ThreadSanitizer
 	@Scripts/setup.sh interop
-	SWIFT_BACKTRACE=enable=no Scripts/test.sh --sanitize=address --scratch-path .build-asan
-	SWIFT_BACKTRACE=enable=no Scripts/test.sh --sanitize=thread --scratch-path .build-tsan
+	SWIFT_BACKTRACE=enable=no Scripts/test.sh --sanitize=address -Xswiftc -DSANITIZED --scratch-path .build-asan
+	SWIFT_BACKTRACE=enable=no Scripts/test.sh --sanitize=thread -Xswiftc -DSANITIZED --scratch-path .build-tsan
 
 bench: ## Sluice beside its peers; writes Benchmarks/RESULTS.md
 	@Scripts/bench.sh

@@ -26,10 +26,11 @@ struct NeverReading {
         // The block that all of them wait for is one, so 100 clients cost little more than their channels.
         let growth = server.residentByteCount - memory
         print("100 clients that never read, 100 MB to another: \(growth / 1_024) KiB more")
-        #expect(growth < 1_048_576)
+        #expect(growth < 1_048_576 || !CommandProcess.hasTrueMemory)
         idlers.leave()
         server.expect("their channels end") { server.descriptorCount == descriptors }
-        #expect(server.residentByteCount - memory < 1_048_576)
+        let left = server.residentByteCount - memory
+        #expect(left < 1_048_576 || !CommandProcess.hasTrueMemory)
     }
 
     /// Takes 100 MB from the generator with one connection.

@@ -34,7 +34,8 @@ struct SendingSlowly {
         print("slow clients: \(answers) answers to another one, slowest \(slowest.milliseconds)")
         #expect(answers > 300)
         #expect(slowest < .seconds(1))
-        #expect(server.residentByteCount - memory < 1_048_576)
+        let growth = server.residentByteCount - memory
+        #expect(growth < 1_048_576 || !CommandProcess.hasTrueMemory)
         slow.leave()
         quick.leave()
         server.expect("all are let go") { server.descriptorCount == descriptors }

@@ -8,7 +8,7 @@ import Testing
 
 @testable import Sluice
 
-private let broken = EndReason.failed(SocketError(.write, .noMemory))
+private var broken: EndReason { .failed(SocketError(.write, .noMemory)) }
 
 @Suite struct ChannelLife {
     // MARK: Closing

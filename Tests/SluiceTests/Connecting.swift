@@ -134,11 +134,12 @@ struct Connecting {
     @Test func `a client connects from the local address and port that it names`() throws {
         let server = try reactor.listen()
         var options = ClientOptions()
-        options.localAddress = .v4(0x7F00_0003)
+        // 127.77.0.1: an address whose ports no other test uses.
+        options.localAddress = .v4(0x7F4D_0001)
         options.localPort = try unusedAddress().port ?? 0
         let verdict = try connect(to: server.addresses[0], options: options)
         let channel = try #require(try verdict?.get())
-        #expect(try channel.localAddress == .ip(.v4(0x7F00_0003), port: options.localPort))
+        #expect(try channel.localAddress == .ip(.v4(0x7F4D_0001), port: options.localPort))
         channel.close()
         server.close()
     }

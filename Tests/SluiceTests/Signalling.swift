@@ -37,7 +37,14 @@ struct Signalling {
         let reactor = try Reactor()
         let calls = Box(0)
         let watch = try reactor.onSignal(.user1) { calls.value += 1 }
-        for _ in 0..<5 { send(SIGUSR1) }
+        // Delivered to this very thread, so that all have come when the last call returns.
+        var set = sigset_t()
+        var old = sigset_t()
+        sigemptyset(&set)
+        sigaddset(&set, SIGUSR1)
+        pthread_sigmask(SIG_UNBLOCK, &set, &old)
+        for _ in 0..<5 { raise(SIGUSR1) }
+        pthread_sigmask(SIG_SETMASK, &old, nil)
         reactor.expect("the signals are handled") { calls.value > 0 }
         reactor.settle()
         #expect(calls.value == 1)

@@ -321,6 +321,18 @@ struct Timers {
         }
         reactor.expect("all fire") { firings.value == 5_000 }
     }
+
+    @Test func `the end of a reactor lets go of what its timers hold`() throws {
+        weak var held: Box<Int>?
+        let timer = try {
+            let reactor = try Reactor()
+            let box = Box(0)
+            held = box
+            return reactor.after(.seconds(60)) { box.value += 1 }
+        }()
+        #expect(held == nil)
+        #expect(!timer.isPending)
+    }
 }
 
 /// Cancels a timer as its life ends.

@@ -18,6 +18,15 @@ extension CommandProcess {
         return 0
     }
 
+    /// Whether its memory says anything: a sanitizer keeps what was freed.
+    public static var hasTrueMemory: Bool {
+        #if SANITIZED
+            false
+        #else
+            true
+        #endif
+    }
+
     /// The processor time of its threads so far.
     ///
     /// Source: `schedstat`, proc(5).

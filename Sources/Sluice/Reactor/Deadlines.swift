@@ -67,6 +67,11 @@ struct Deadlines: ~Copyable {
         arm()
     }
 
+    /// The reactor has come to its end.
+    mutating func dropAll() {
+        for owner in wheel.removeAll() { owner.deadlineDropped() }
+    }
+
     private mutating func arm() {
         guard let tick = wheel.nextTick, tick < armedTick else { return }
         armedTick = tick

@@ -80,6 +80,7 @@ public final class Reactor {
         link.reactor = nil
         mailbox.end()
         for resident in residents { resident.reactorEnded() }
+        deadlines.dropAll()
         mailEvent = nil
         timerEvent = nil
         scratch?.deallocate()

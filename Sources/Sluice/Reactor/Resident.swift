@@ -16,6 +16,12 @@ protocol Resident: AnyObject {
 /// Something with a deadline in the reactor's wheel.
 protocol DeadlineOwner: AnyObject {
     func deadlinePassed()
+    /// The reactor has come to its end: the deadline never passes.
+    func deadlineDropped()
+}
+
+extension DeadlineOwner {
+    func deadlineDropped() {}
 }
 
 /// Something that sends what it has written in a turn at the turn's end.

@@ -50,6 +50,9 @@ final class TimerAction: DeadlineOwner {
         reactor?.deadlines.remove(key)
     }
 
+    /// Lets go of the handler: what it captured may hold this timer in turn.
+    func deadlineDropped() { _ = handler.take() }
+
     func deadlinePassed() {
         guard let reactor, let handler else { return }
         if interval == nil { _ = self.handler.take() }

@@ -70,6 +70,13 @@ struct TimingWheel<Element> {
         return release(key.index)
     }
 
+    /// Takes everything out, in no order.
+    mutating func removeAll() -> [Element] {
+        let elements = entries.compactMap(\.element)
+        self = TimingWheel(now: now)
+        return elements
+    }
+
     /// Whether the deadline is still there.
     func contains(_ key: Key) -> Bool { isCurrent(key) }
 
