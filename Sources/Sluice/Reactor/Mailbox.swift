@@ -5,7 +5,6 @@
 
 internal import CSystem
 import Glibc
-import Synchronization
 
 extension Reactor {
     /// The part of a reactor that other threads may hold.
@@ -21,8 +20,8 @@ extension Reactor {
         ///
         /// Never blocks and never runs `body` here. What `body` throws goes to ``Reactor/onError``.
         ///
-        /// - Throws: ``SocketError`` with operation `.perform`: `.cancelled` after the reactor has ended,
-        ///   `.noBufferSpace` when ``limit`` closures wait already.
+        /// - Throws: ``SocketError`` with operation `.perform`: `.cancelled` after the reactor has
+        ///   ended, `.noBufferSpace` when ``limit`` closures wait already.
         public func perform(
             _ body: @escaping @Sendable (Reactor) throws -> Void
         ) throws(SocketError) {
@@ -48,17 +47,18 @@ final class Mailbox: Sendable {
 
     private struct State: ~Copyable {
         var letters: [Letter] = []
-        /// `nil` once the reactor has ended; under the mutex, so no number is written to after it was closed.
+        /// `nil` once the reactor has ended; under the mutex, so no number is written to after it
+        /// was closed.
         var counter: Descriptor?
         var isAwake = false
         /// A stop waits among the letters: one is enough.
         var hasStop = false
     }
 
-    private let state: Mutex<State>
+    private let state: Locked<State>
 
     init(_ counter: consuming Descriptor) {
-        state = Mutex(State(counter: consume counter))
+        state = Locked(State(counter: consume counter))
     }
 
     func post(_ letter: consuming Letter) throws(SocketError) {

@@ -5,7 +5,6 @@
 
 internal import CLibevent
 import Glibc
-import Synchronization
 
 /// A signal that a reactor watches.
 public struct Signal: RawRepresentable, Hashable, Sendable {
@@ -43,10 +42,11 @@ public struct SignalWatch: ~Copyable {
 extension Reactor {
     /// Calls `handler` in the reactor's turn each time the process gets `signal`.
     ///
-    /// Signals that come while one waits count as one. One reactor of a process at a time may watch signals.
+    /// Signals that come while one waits count as one. One reactor of a process at a time may watch
+    /// signals.
     ///
-    /// - Throws: ``SocketError`` with operation `.watch`: `.busy` when another reactor watches signals,
-    ///   `.invalidArgument` for one that can't be caught.
+    /// - Throws: ``SocketError`` with operation `.watch`: `.busy` when another reactor watches
+    ///   signals, `.invalidArgument` for one that can't be caught.
     public func onSignal(
         _ signal: Signal, _ handler: @escaping () throws -> Void
     ) throws(SocketError) -> SignalWatch {
@@ -124,7 +124,7 @@ private enum SignalOwner {
         var count = 0
     }
 
-    private static let state = Mutex(State())
+    private static let state = Locked(State())
 
     static func take(for mailbox: Mailbox) -> Bool {
         state.withLock { state in

@@ -5,7 +5,6 @@
 
 import CSystem
 import Glibc
-import Synchronization
 
 /// A reactor's questions to the system's name service.
 final class Resolver {
@@ -33,7 +32,8 @@ final class Resolver {
         return question
     }
 
-    /// Makes sure that the question's completion is not called any more, and frees its place in the queue.
+    /// Makes sure that the question's completion is not called any more, and frees its place in the
+    /// queue.
     func giveUp(_ question: UInt64, for reactor: Reactor) {
         waiting[question] = nil
         ResolverPool.shared.remove(question, of: reactor.handle)
@@ -55,7 +55,8 @@ private final class ResolverPool: Sendable {
         let port: UInt16
         let handle: Reactor.Handle
 
-        /// Posts the answer; where the reactor's mailbox is full, for as long as an attempt to connect may take.
+        /// Posts the answer; where the reactor's mailbox is full, for as long as an attempt to
+        /// connect may take.
         func deliver(_ answer: Resolver.Answer) {
             for _ in 0..<10_000 {
                 do throws(SocketError) {
@@ -78,7 +79,7 @@ private final class ResolverPool: Sendable {
         var threads = 0
     }
 
-    private let state = Mutex(State())
+    private let state = Locked(State())
 
     /// - Returns: false when too many questions wait already, or no thread can be had.
     func add(_ job: Job) -> Bool {
