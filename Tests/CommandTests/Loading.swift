@@ -4,6 +4,7 @@
 
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 
 extension CommandSuite {
@@ -26,14 +27,14 @@ extension CommandSuite {
 
         @Test func `people get a table`() throws {
             let (server, target) = try echoServer()
-            let load = try RunningProgram(
+            let load = try CommandProcess(
                 sluice: "load", target, "--connections", "2", "--ramp", "0", "--duration", "100ms")
-            let (end, output) = load.finish()
+            let (end, output) = try load.finish()
             #expect(end == .exited(0))
             for name in ["load", "connections", "measured", "requests", "latency", "errors"] {
                 #expect(output.split(separator: "\n").contains { $0.hasPrefix(name + " ") })
             }
-            #expect(load.errorText.isEmpty)
+            #expect(load.errors.text.isEmpty)
             withExtendedLifetime(server) {}
         }
 
@@ -49,12 +50,12 @@ extension CommandSuite {
 
         @Test func `a stalled server shows in the latencies of a rate`() throws {
             let (server, target) = try echoServer()
-            let load = try RunningProgram(
+            let load = try CommandProcess(
                 sluice: "load", target, "--rate", "500", "--connections", "5", "--ramp", "0",
                 "--duration", "4s", "--json", "--progress")
-            try load.expectError("1 s, 5 connections")
+            load.expect("it reports") { load.errors.text.contains("1 s, 5 connections") }
             server.send(SIGSTOP)
-            try load.expectError("2 s, 5 connections")
+            load.expect("it reports") { load.errors.text.contains("2 s, 5 connections") }
             server.send(SIGCONT)
             let report = try report(in: load.finish().output)
             let latency = try #require(report["latency_us"] as? [String: Double])
@@ -72,7 +73,7 @@ extension CommandSuite {
         }
 
         @Test func `receive counts what the server sends`() throws {
-            let server = try RunningProgram(sluice: "serve", "chargen")
+            let server = try CommandProcess(sluice: "serve", "chargen")
             let target = "tcp://127.0.0.1:\(try server.listeningPort())"
             let report = try report(of: ["load", target, "--receive", "--connections", "2"])
             #expect(report["bytes_received"] as? Int ?? 0 > 1_000_000)
@@ -99,20 +100,20 @@ extension CommandSuite {
 
         @Test func `a refused connect is one line and status 69`() throws {
             let port = makeUnusedPort()
-            let load = try RunningProgram(sluice: "load", "tcp://127.0.0.1:\(port)", "--json")
-            let (end, output) = load.finish()
+            let load = try CommandProcess(sluice: "load", "tcp://127.0.0.1:\(port)", "--json")
+            let (end, output) = try load.finish()
             #expect(end == .exited(69))
             #expect(output.isEmpty)
-            #expect(load.errorText == "sluice: connect 127.0.0.1:\(port): Connection refused\n")
+            #expect(load.errors.text == "sluice: connect 127.0.0.1:\(port): Connection refused\n")
         }
 
         @Test func `a missed threshold is named with status 99`() throws {
             let (server, target) = try echoServer()
-            let load = try RunningProgram(
+            let load = try CommandProcess(
                 sluice: "load", target, "--connections", "2", "--ramp", "0", "--duration", "50ms",
                 "--min-rate", "1000000000")
-            #expect(load.finish().end == .exited(99))
-            #expect(load.errorText.contains("is below"))
+            #expect(try load.finish().end == .exited(99))
+            #expect(load.errors.text.contains("is below"))
             withExtendedLifetime(server) {}
         }
 
@@ -121,12 +122,12 @@ extension CommandSuite {
             signal: CInt, processes: Int
         ) throws {
             let (server, target) = try echoServer()
-            let load = try RunningProgram(
+            let load = try CommandProcess(
                 sluice: "load", target, "--connections", "4", "--ramp", "0", "--duration", "1h",
                 "--processes", "\(processes)", "--json", "--progress")
-            try load.expectError("requests/s")
+            load.expect("it reports") { load.errors.text.contains("requests/s") }
             load.send(signal)
-            let (end, output) = load.finish()
+            let (end, output) = try load.finish()
             #expect(end == .exited(130))
             #expect(try report(in: output)["requests"] as? Int ?? 0 > 0)
             withExtendedLifetime(server) {}
@@ -134,35 +135,35 @@ extension CommandSuite {
 
         @Test func `a server that dies is counted and ends the load with status 69`() throws {
             let (server, target) = try echoServer()
-            let load = try RunningProgram(
+            let load = try CommandProcess(
                 sluice: "load", target, "--connections", "4", "--ramp", "0", "--json", "--progress")
-            try load.expectError("requests/s")
+            load.expect("it reports") { load.errors.text.contains("requests/s") }
             server.send(SIGKILL)
-            let (end, output) = load.finish()
+            let (end, output) = try load.finish()
             #expect(end == .exited(69))
             #expect(try report(in: output)["errors"] as? Int == 4)
         }
 
         @Test func `an answer that differs is an error`() throws {
-            let server = try RunningProgram(sluice: "serve", "chargen")
+            let server = try CommandProcess(sluice: "serve", "chargen")
             let target = "tcp://127.0.0.1:\(try server.listeningPort())"
-            let load = try RunningProgram(
+            let load = try CommandProcess(
                 sluice: "load", target, "--connections", "3", "--ramp", "0", "--json")
-            #expect(load.finish().end == .exited(69))
+            #expect(try load.finish().end == .exited(69))
         }
 
-        private func echoServer() throws -> (RunningProgram, target: String) {
-            let server = try RunningProgram(sluice: "serve", "echo")
+        private func echoServer() throws -> (CommandProcess, target: String) {
+            let server = try CommandProcess(sluice: "serve", "echo")
             return (server, "tcp://127.0.0.1:\(try server.listeningPort())")
         }
 
         /// The report of a load of 200 ms that ends well.
         private func report(of arguments: [String]) throws -> [String: Any] {
             let words = arguments.map { "'\($0)'" }.joined(separator: " ")
-            let load = try RunningProgram(
+            let load = try CommandProcess(
                 shell: "exec $sluice \(words) --ramp 0 --duration 200ms --json")
-            let (end, output) = load.finish()
-            #expect(end == .exited(0), "\(load.errorText)")
+            let (end, output) = try load.finish()
+            #expect(end == .exited(0), "\(load.errors.text)")
             return try report(in: output)
         }
 

@@ -3,6 +3,7 @@
 // `sluice serve` as its clients and its administrator see it.
 
 import Glibc
+import TestSupport
 import Testing
 
 @testable import SluiceCommand
@@ -10,7 +11,7 @@ import Testing
 extension CommandSuite {
     struct Serving {
         @Test func `echo sends back what it gets`() throws {
-            let server = try RunningProgram(sluice: "serve", "echo")
+            let server = try CommandProcess(sluice: "serve", "echo")
             let client = try #require(PlainClient(port: try server.listeningPort()))
             client.send(Array("hello".utf8))
             client.endWriting()
@@ -18,7 +19,7 @@ extension CommandSuite {
         }
 
         @Test func `discard answers nothing`() throws {
-            let server = try RunningProgram(sluice: "serve", "discard")
+            let server = try CommandProcess(sluice: "serve", "discard")
             let client = try #require(PlainClient(port: try server.listeningPort()))
             client.send([UInt8](repeating: 1, count: 100_000))
             client.endWriting()
@@ -26,7 +27,7 @@ extension CommandSuite {
         }
 
         @Test func `chargen sends its pattern without a seam`() throws {
-            let server = try RunningProgram(sluice: "serve", "chargen")
+            let server = try CommandProcess(sluice: "serve", "chargen")
             let client = try #require(PlainClient(port: try server.listeningPort()))
             let count = 3_000_000
             let pattern = SimpleService.pattern
@@ -43,7 +44,7 @@ extension CommandSuite {
         }
 
         @Test func `daytime tells one line and closes`() throws {
-            let server = try RunningProgram(sluice: "serve", "daytime")
+            let server = try CommandProcess(sluice: "serve", "daytime")
             let client = try #require(PlainClient(port: try server.listeningPort()))
             let line = String(decoding: client.receive(), as: UTF8.self)
             #expect(line.hasSuffix("-UTC\r\n"))
@@ -52,7 +53,7 @@ extension CommandSuite {
         }
 
         @Test func `time tells the seconds since 1900 and closes`() throws {
-            let server = try RunningProgram(sluice: "serve", "time")
+            let server = try CommandProcess(sluice: "serve", "time")
             let client = try #require(PlainClient(port: try server.listeningPort()))
             let bytes = client.receive()
             let seconds = bytes.reduce(Int64(0)) { $0 << 8 | Int64($1) } - 2_208_988_800
@@ -62,41 +63,42 @@ extension CommandSuite {
         }
 
         @Test func `every address has its line and one port`() throws {
-            let server = try RunningProgram(
+            let server = try CommandProcess(
                 sluice: "serve", "echo", "--host", "127.0.0.1", "--host", "127.0.0.2")
-            let (first, second) = (try server.line(), try server.line())
+            let (first, second) = (try server.nextLine(), try server.nextLine())
             #expect(first.hasPrefix("listening on 127.0.0.1:"))
             #expect(second == first.replacingFirst("127.0.0.1", with: "127.0.0.2"))
         }
 
         @Test func `a Unix socket is removed at the end`() throws {
             let path = "/tmp/sluice-\(getpid()).socket"
-            let server = try RunningProgram(sluice: "serve", "echo", "--unix", path)
-            #expect(try server.line() == "listening on \(path)")
+            let server = try CommandProcess(sluice: "serve", "echo", "--unix", path)
+            #expect(try server.nextLine() == "listening on \(path)")
             #expect(access(path, F_OK) == 0)
             server.send(SIGTERM)
-            #expect(server.finish().end == .exited(0))
+            #expect(try server.finish().end == .exited(0))
             #expect(access(path, F_OK) != 0)
         }
 
         @Test func `an address in use ends it with status 69 and its name`() throws {
-            let first = try RunningProgram(sluice: "serve", "echo")
+            let first = try CommandProcess(sluice: "serve", "echo")
             let port = try first.listeningPort()
-            let second = try RunningProgram(sluice: "serve", "echo", "--port", "\(port)")
-            #expect(second.finish().end == .exited(69))
-            #expect(second.errorText == "sluice: bind 127.0.0.1:\(port): Address already in use\n")
+            let second = try CommandProcess(sluice: "serve", "echo", "--port", "\(port)")
+            #expect(try second.finish().end == .exited(69))
+            let refusal = "sluice: bind 127.0.0.1:\(port): Address already in use\n"
+            #expect(second.errors.text == refusal)
         }
 
         @Test(arguments: [SIGINT, SIGTERM])
         func `a signal ends an idle server with status 0`(signal: CInt) throws {
-            let server = try RunningProgram(sluice: "serve", "echo")
+            let server = try CommandProcess(sluice: "serve", "echo")
             _ = try server.listeningPort()
             server.send(signal)
-            #expect(server.finish().end == .exited(0))
+            #expect(try server.finish().end == .exited(0))
         }
 
         @Test func `a draining server takes no more and waits for its clients`() throws {
-            let server = try RunningProgram(sluice: "serve", "echo", "--drain", "20s")
+            let server = try CommandProcess(sluice: "serve", "echo", "--drain", "20s")
             let port = try server.listeningPort()
             do {
                 let client = try #require(PlainClient(port: port))
@@ -107,51 +109,51 @@ extension CommandSuite {
                 client.send([2])
                 #expect(client.receive(1) == [2])
             }
-            #expect(server.finish().end == .exited(0))
+            #expect(try server.finish().end == .exited(0))
         }
 
         @Test func `a second signal ends the server at once`() throws {
-            let server = try RunningProgram(sluice: "serve", "echo", "--drain", "1h")
+            let server = try CommandProcess(sluice: "serve", "echo", "--drain", "1h")
             let client = try #require(PlainClient(port: try server.listeningPort()))
             client.send([1])
             #expect(client.receive(1) == [1])
             server.send(SIGTERM)
             server.send(SIGINT)
-            #expect(server.finish().end == .exited(0))
+            #expect(try server.finish().end == .exited(0))
         }
 
         @Test func `SIGTERM in full flow ends the server with status 0`() throws {
-            let server = try RunningProgram(sluice: "serve", "echo", "--drain", "200ms")
+            let server = try CommandProcess(sluice: "serve", "echo", "--drain", "200ms")
             let target = "tcp://127.0.0.1:\(try server.listeningPort())"
-            let load = try RunningProgram(
+            let load = try CommandProcess(
                 sluice: "load", target, "--connections", "20", "--ramp", "0", "--progress")
-            try load.expectError("requests/s")
+            load.expect("it reports") { load.errors.text.contains("requests/s") }
             server.send(SIGTERM)
-            #expect(server.finish().end == .exited(0))
-            #expect(load.finish().end == .exited(69))
-            #expect(load.errorText.hasSuffix("sluice: every connection was lost\n"))
+            #expect(try server.finish().end == .exited(0))
+            #expect(try load.finish().end == .exited(69))
+            #expect(load.errors.text.hasSuffix("sluice: every connection was lost\n"))
         }
 
         @Test func `a silent client is let go after the idle timeout`() throws {
-            let server = try RunningProgram(sluice: "serve", "echo", "--idle-timeout", "50ms")
+            let server = try CommandProcess(sluice: "serve", "echo", "--idle-timeout", "50ms")
             let client = try #require(PlainClient(port: try server.listeningPort()))
             #expect(client.receive().isEmpty)
         }
 
         @Test func `the descriptor limit is raised unless it is to be kept`() throws {
-            let kept = try RunningProgram(
+            let kept = try CommandProcess(
                 shell: "ulimit -Sn 64; exec $sluice serve echo --keep-descriptor-limit")
             _ = try kept.listeningPort()
             #expect(try softLimit(of: kept) == "64")
-            let raised = try RunningProgram(shell: "ulimit -Sn 64; exec $sluice serve echo")
+            let raised = try CommandProcess(shell: "ulimit -Sn 64; exec $sluice serve echo")
             _ = try raised.listeningPort()
             #expect(try softLimit(of: raised) != "64")
         }
 
-        private func softLimit(of program: RunningProgram) throws -> Substring {
-            let text = try RunningProgram(
-                shell: "grep 'open files' /proc/\(program.processID)/limits")
-            return try #require(text.line().split(separator: " ").dropFirst(3).first)
+        private func softLimit(of program: CommandProcess) throws -> Substring {
+            let text = try CommandProcess(
+                shell: "grep 'open files' /proc/\(program.pid)/limits")
+            return try #require(text.nextLine().split(separator: " ").dropFirst(3).first)
         }
     }
 }

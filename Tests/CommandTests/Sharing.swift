@@ -4,14 +4,15 @@
 
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 
 extension CommandSuite {
     struct Sharing {
         @Test func `processes share connections and rate and report as one`() throws {
-            let server = try RunningProgram(sluice: "serve", "echo")
+            let server = try CommandProcess(sluice: "serve", "echo")
             let target = "tcp://127.0.0.1:\(try server.listeningPort())"
-            let load = try RunningProgram(
+            let load = try CommandProcess(
                 sluice: "load", target, "--processes", "3", "--connections", "10", "--rate", "1000",
                 "--ramp", "0", "--duration", "500ms", "--json")
             let report = try report(of: load)
@@ -22,47 +23,47 @@ extension CommandSuite {
 
         @Test func `where no process can connect there is one line and status 69`() throws {
             let port = makeUnusedPort()
-            let load = try RunningProgram(
+            let load = try CommandProcess(
                 sluice: "load", "tcp://127.0.0.1:\(port)", "--processes", "2")
-            #expect(load.finish().end == .exited(69))
-            #expect(load.errorText == "sluice: connect 127.0.0.1:\(port): Connection refused\n")
+            #expect(try load.finish().end == .exited(69))
+            #expect(load.errors.text == "sluice: connect 127.0.0.1:\(port): Connection refused\n")
         }
 
         @Test func `a worker that dies is told with status 70 and the rest goes on`() throws {
-            let server = try RunningProgram(sluice: "serve", "echo")
+            let server = try CommandProcess(sluice: "serve", "echo")
             let target = "tcp://127.0.0.1:\(try server.listeningPort())"
-            let load = try RunningProgram(
+            let load = try CommandProcess(
                 sluice: "load", target, "--processes", "2", "--connections", "4", "--ramp", "0",
                 "--duration", "3s", "--json", "--progress")
-            try load.expectError("requests/s")
-            let children = try RunningProgram(
-                shell: "cat /proc/\(load.processID)/task/\(load.processID)/children")
-            let words = children.finish().output.split(whereSeparator: \.isWhitespace)
+            load.expect("it reports") { load.errors.text.contains("requests/s") }
+            let children = try CommandProcess(
+                shell: "cat /proc/\(load.pid)/task/\(load.pid)/children")
+            let words = try children.finish().output.split(whereSeparator: \.isWhitespace)
             let child = try #require(words.first.flatMap { pid_t($0) })
             kill(child, SIGKILL)
-            let (end, output) = load.finish()
+            let (end, output) = try load.finish()
             #expect(end == .exited(70))
             #expect(output.contains("\"worker lost\": 1"))
-            #expect(load.errorText.contains("has ended early"))
+            #expect(load.errors.text.contains("has ended early"))
         }
 
         @Test func `a load that is killed leaves no process behind`() throws {
-            let server = try RunningProgram(sluice: "serve", "echo", "--drain", "20s")
+            let server = try CommandProcess(sluice: "serve", "echo", "--drain", "20s")
             let target = "tcp://127.0.0.1:\(try server.listeningPort())"
-            let load = try RunningProgram(
+            let load = try CommandProcess(
                 sluice: "load", target, "--processes", "2", "--connections", "4", "--ramp", "0",
                 "--duration", "1h", "--progress")
-            try load.expectError("requests/s")
+            load.expect("it reports") { load.errors.text.contains("requests/s") }
             load.send(SIGKILL)
             // The workers hold its standard error: its end is theirs.
-            #expect(load.finish().end == .killed(SIGKILL))
+            #expect(try load.finish().end == .killed(by: SIGKILL))
         }
 
         @Test func `an observed server has its cost told`() throws {
-            let server = try RunningProgram(sluice: "serve", "echo")
+            let server = try CommandProcess(sluice: "serve", "echo")
             let target = "tcp://127.0.0.1:\(try server.listeningPort())"
-            let load = try RunningProgram(
-                sluice: "load", target, "--observe", "\(server.processID)", "--connections", "100",
+            let load = try CommandProcess(
+                sluice: "load", target, "--observe", "\(server.pid)", "--connections", "100",
                 "--ramp", "0", "--duration", "300ms", "--json")
             let report = try report(of: load)
             let time = try #require(report["server_cpu_us_per_request"] as? [String: Double])
@@ -72,9 +73,9 @@ extension CommandSuite {
             #expect(Set(memory.keys) == ["idle", "after_traffic"])
         }
 
-        private func report(of load: RunningProgram) throws -> [String: Any] {
-            let (end, output) = load.finish()
-            #expect(end == .exited(0), "\(load.errorText)")
+        private func report(of load: CommandProcess) throws -> [String: Any] {
+            let (end, output) = try load.finish()
+            #expect(end == .exited(0), "\(load.errors.text)")
             let object = try JSONSerialization.jsonObject(with: Data(output.utf8))
             return try #require(object as? [String: Any])
         }

@@ -12,8 +12,8 @@ final class Crowd {
     private(set) var peers: [Peer] = []
     private var scratch = [UInt8](repeating: 0, count: 65_536)
 
-    /// Opens connections and has a byte of each come back from an echo, a few hundred at a time, so that none
-    /// waits for the kernel to repeat a step.
+    /// Opens connections and has a byte of each come back from an echo, a few hundred at a time, so
+    /// that none waits for the kernel to repeat a step.
     static func echoing(_ count: Int, to address: SocketAddress) throws -> Crowd {
         let crowd = Crowd()
         while crowd.peers.count < count {
@@ -36,7 +36,8 @@ final class Crowd {
         for peer in peers[first...] { try #require(peer.isConnected()) }
     }
 
-    /// Reads on all of them until `condition` holds for each; records an issue when that takes too long.
+    /// Reads on all of them until `condition` holds for each; records an issue when that takes too
+    /// long.
     func expect(
         _ what: Comment, of some: ArraySlice<Peer>? = nil, within limit: Duration = .seconds(20),
         sourceLocation: SourceLocation = #_sourceLocation, until condition: (Peer) -> Bool

@@ -15,8 +15,8 @@ extension CommandProcess {
         return (server, try server.listeningAddress())
     }
 
-    /// Runs a scenario twice; the second round must leave as many descriptors, and as much memory within
-    /// 1 MiB, as the first one did.
+    /// Runs a scenario twice; the second round must leave as many descriptors, and as much memory
+    /// within 1 MiB, as the first one did.
     func expectNothingLeft(by scenario: () throws -> Void) throws {
         let descriptors = descriptorCount
         try scenario()

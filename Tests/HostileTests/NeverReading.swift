@@ -23,7 +23,8 @@ struct NeverReading {
         server.expect("the second reader is let go") {
             server.descriptorCount == descriptors + 100
         }
-        // The block that all of them wait for is one, so 100 clients cost little more than their channels.
+        // The block that all of them wait for is one, so 100 clients cost little more than their
+        // channels.
         let growth = server.residentByteCount - memory
         print("100 clients that never read, 100 MB to another: \(growth / 1_024) KiB more")
         #expect(growth < 1_048_576 || !CommandProcess.hasTrueMemory)
@@ -113,7 +114,8 @@ struct NeverReading {
                 idle = more == 0 ? idle + 1 : 0
                 if more == 0 { server.watch(for: .milliseconds(5)) }
             }
-            // What the kernel holds is much more; the server holds its mark and a read for each at most.
+            // What the kernel holds is much more; the server holds its mark and a read for each at
+            // most.
             #expect(sent > 20 * 1_048_576 && sent < 20 * Self.total)
             #expect(server.residentByteCount - before < 20 * 2 * 131_072)
             try server.expectEcho(at: address)

@@ -25,8 +25,9 @@ final class Peer {
 
     /// Starts a connection.
     ///
-    /// - Parameter number: which of many connections this is. Each thousand comes from an address of its own,
-    ///   so that the ports of one are not used up. All of `127.0.0.0/8` is this machine.
+    /// - Parameter number: which of many connections this is. Each thousand comes from an address
+    ///   of its own, so that the ports of one are not used up. All of `127.0.0.0/8` is this
+    ///   machine.
     init(to address: SocketAddress, number: Int = 0) throws {
         socket = try Socket(for: address)
         if number >= 1_000 {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// More clients than the server may have descriptors: it serves what it can and waits without spinning.
+// More clients than the server may have descriptors: it serves what it can and waits without
+// spinning.
 
 import Glibc
 import Sluice

@@ -47,7 +47,8 @@ struct StayingIdle {
         withExtendedLifetime(crowd) {}
     }
 
-    /// The system calls that the server makes while `body` runs; cancels the test where they can't be seen.
+    /// The system calls that the server makes while `body` runs; cancels the test where they can't
+    /// be seen.
     private func calls(
         of server: CommandProcess, while body: () throws -> Void
     ) throws -> [String: Int] {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// SIGTERM in full flow: the server lets nobody new in, serves its clients to their end, and exits with 0.
+// SIGTERM in full flow: the server lets nobody new in, serves its clients to their end, and exits
+// with 0.
 
 import Glibc
 import Sluice

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Nothing is forgotten where a turn, a message or an option ends oddly: what was written still leaves,
-// what was read still arrives, and what can't work is refused at once.
+// Nothing is forgotten where a turn, a message or an option ends oddly: what was written still
+// leaves, what was read still arrives, and what can't work is refused at once.
 
 import Glibc
 import Sluice

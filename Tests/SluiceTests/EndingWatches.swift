@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How the watch of a descriptor ends: by its owner, by its own handler, by a failure or with its reactor.
-// After its end nothing is reported, not even what was found before.
+// How the watch of a descriptor ends: by its owner, by its own handler, by a failure or with its
+// reactor. After its end nothing is reported, not even what was found before.
 
 import Glibc
 import Sluice

@@ -21,9 +21,9 @@ extension CommandProcess {
     /// Whether its memory says anything: a sanitizer keeps what was freed.
     public static var hasTrueMemory: Bool {
         #if SANITIZED
-            false
+        false
         #else
-            true
+        true
         #endif
     }
 

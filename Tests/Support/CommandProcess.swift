@@ -15,7 +15,8 @@ public final class CommandProcess {
         case notStarted(program: String, ErrorCode)
         /// It did not do in time what was waited for.
         case late(String)
-        /// It ended, or closed its output, before it said what was waited for; with its standard error.
+        /// It ended, or closed its output, before it said what was waited for; with its standard
+        /// error.
         case silent(waitingFor: String, errors: String)
     }
 
@@ -38,13 +39,15 @@ public final class CommandProcess {
     private var ending: Ending?
     private var input: Descriptor?
     private var unsentInput: ArraySlice<UInt8>
-    private let endsInput: Bool
+    private var endsInput: Bool
+    private var takenOutput = 0
     private var outputPipe: Descriptor?
     private var errorPipe: Descriptor?
 
     /// Starts a program, which is looked for in `PATH` unless its name has a slash.
     ///
-    /// - Parameter input: what it reads from standard input before the end; `nil` leaves the input open.
+    /// - Parameter input: what it reads from standard input before the end; `nil` leaves the input
+    ///   open.
     public init(_ program: String, _ arguments: [String] = [], input text: [UInt8]? = []) throws {
         _ = Self.keepsInheritance
         self.program = program
@@ -67,7 +70,8 @@ public final class CommandProcess {
         waitpid(pid, nil, 0)
     }
 
-    /// What this process was started with, such as pipes of the test runner, stays out of the programs.
+    /// What this process was started with, such as pipes of the test runner, stays out of the
+    /// programs.
     private static let keepsInheritance: Void = {
         for number in 3..<1_024 as Range<CInt> {
             let flags = fcntl(number, F_GETFD)
@@ -125,12 +129,31 @@ extension CommandProcess {
         try self.init(Self.sluice, arguments, input: input)
     }
 
+    /// Starts `sluice` with these arguments, and leaves its standard input open.
+    public convenience init(sluice arguments: String...) throws {
+        try self.init(Self.sluice, arguments, input: nil)
+    }
+
+    /// Starts a line of the shell, in which `$sluice` is the built command.
+    public convenience init(shell line: String) throws {
+        try self.init("/bin/sh", ["-c", "sluice='\(Self.sluice)'; \(line)"])
+    }
+
     /// The address in its first line that says `listening on`, waited for.
     public func listeningAddress() throws -> SocketAddress {
         let line = try line(with: "listening on ")
         guard let word = line.split(separator: " ").last, let address = SocketAddress(String(word))
         else { throw Failure.silent(waitingFor: "an address", errors: line) }
         return address
+    }
+
+    /// The port in its first line that says `listening on`, waited for.
+    public func listeningPort() throws -> UInt16 {
+        let address = try listeningAddress()
+        guard case .ip(_, let port) = address else {
+            throw Failure.silent(waitingFor: "a port", errors: "\(address)")
+        }
+        return port
     }
 }
 
@@ -162,7 +185,33 @@ extension CommandProcess {
         }
     }
 
-    /// Asks again and again until `condition` holds; records an issue when that takes longer than 20 s.
+    /// The next line of its standard output, waited for, without the line's end.
+    public func nextLine(within limit: Duration = .seconds(20)) throws -> String {
+        let deadline = ContinuousClock.now + limit
+        while true {
+            let rest = output[takenOutput...]
+            if let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
+                takenOutput = end + 1
+                return Array(rest[..<end]).text
+            }
+            guard outputPipe != nil else {
+                throw Failure.silent(waitingFor: "a line", errors: errors.text)
+            }
+            try exchange(before: deadline, waitingFor: "a line")
+        }
+    }
+
+    /// Waits until it has ended.
+    ///
+    /// - Returns: how it ended, and the standard output after the lines that were taken.
+    @discardableResult
+    public func finish() throws -> (end: Ending, output: String) {
+        let ending = try ended()
+        return (ending, Array(output[takenOutput...]).text)
+    }
+
+    /// Asks again and again until `condition` holds; records an issue when that takes longer than
+    /// 20 s.
     public func expect(
         _ what: Comment, sourceLocation: SourceLocation = #_sourceLocation,
         until condition: () throws -> Bool
@@ -183,11 +232,19 @@ extension CommandProcess {
         while ContinuousClock.now < end { exchange(milliseconds: 50) }
     }
 
-    /// Gives it more to read from standard input, which was left open; it is written while the test waits.
-    public func type(_ text: String) { unsentInput += text.utf8 }
+    /// Gives it more to read from standard input, which was left open.
+    ///
+    /// What the pipe does not take at once is written while the test waits.
+    public func type(_ text: String) {
+        unsentInput += text.utf8
+        writeInput()
+    }
 
-    /// Ends its standard input.
-    public func closeInput() { input = nil }
+    /// Ends its standard input, after what was typed.
+    public func closeInput() {
+        endsInput = true
+        if unsentInput.isEmpty { input = nil }
+    }
 
     /// Sends it a signal.
     public func send(_ signal: CInt) {
@@ -275,7 +332,8 @@ extension CommandProcess {
     }
 }
 
-/// Both ends of a pipe, which programs that are started do not inherit; the test's end does not block.
+/// Both ends of a pipe, which programs that are started do not inherit; the test's end does not
+/// block.
 private struct Pipe: ~Copyable {
     private var reading: Descriptor?
     private var writing: Descriptor?

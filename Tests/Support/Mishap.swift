@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Two ways for things to go wrong: a handler that throws, and one that is called though it must not be.
+// Two ways for things to go wrong: a handler that throws, and one that is called though it must not
+// be.
 
 public import Testing
 

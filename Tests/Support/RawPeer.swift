@@ -19,7 +19,8 @@ extension Socket {
         #expect(try send(bytes.span.bytes) == .bytes(bytes.count))
     }
 
-    /// Reads what is there now, up to 64 KiB; `nil` at the end of the input, empty where nothing waits.
+    /// Reads what is there now, up to 64 KiB; `nil` at the end of the input, empty where nothing
+    /// waits.
     public func receiveNow() throws -> [UInt8]? {
         var storage = [UInt8](repeating: 0, count: 65_536)
         var span = storage.mutableSpan
