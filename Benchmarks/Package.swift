@@ -1,8 +1,8 @@
 // swift-tools-version: 6.2
 // SPDX-License-Identifier: Apache-2.0
 //
-// The programs that the benchmarks measure and the one that compares them, out of the library's own package.
-// So whoever depends on Sluice never fetches what it is only compared with.
+// The programs that the benchmarks measure and the one that compares them, out of the library's own
+// package. So whoever depends on Sluice never fetches what it is only compared with.
 
 import PackageDescription
 

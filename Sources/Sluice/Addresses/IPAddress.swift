@@ -72,7 +72,8 @@ public enum IPAddress: Hashable, Sendable {
 }
 
 extension IPAddress: CustomStringConvertible {
-    /// The shortest text, as inet_ntop(3) writes it, with `%` and the interface's number where there is one.
+    /// The shortest text, as inet_ntop(3) writes it, with `%` and the interface's number where
+    /// there is one.
     public var description: String {
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(INET6_ADDRSTRLEN)) { buffer in
             guard let start = buffer.baseAddress else { return "" }

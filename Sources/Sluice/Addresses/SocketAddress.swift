@@ -12,7 +12,8 @@ public enum SocketAddress: Hashable, Sendable {
     case ip(IPAddress, port: UInt16)
     /// A Unix socket in the file system: at most 107 bytes of UTF-8. Source: unix(7).
     case unix(path: String)
-    /// A Unix socket outside the file system: at most 107 bytes, of which any may be zero. Source: unix(7).
+    /// A Unix socket outside the file system: at most 107 bytes, of which any may be zero. Source:
+    /// unix(7).
     case abstract(name: [UInt8])
     /// A Unix socket that nobody gave a name, such as the client's end.
     case unnamed
@@ -79,7 +80,8 @@ extension SocketAddress {
 
     /// The address as the kernel takes it.
     ///
-    /// - Throws: `.nameTooLong` for a Unix name that does not fit, `.invalidArgument` for a path that is none.
+    /// - Throws: `.nameTooLong` for a Unix name that does not fit, `.invalidArgument` for a path
+    ///   that is none.
     func kernelForm() throws(ErrorCode) -> KernelAddress {
         switch self {
         case .ip(.v4(let value), let port):
@@ -132,7 +134,8 @@ extension SocketAddress {
         return .unix(path: String(decoding: name.prefix { $0 != 0 }, as: UTF8.self))
     }
 
-    /// Has the kernel fill an address in and reads it; `nil` if the call fails or the family is foreign.
+    /// Has the kernel fill an address in and reads it; `nil` if the call fails or the family is
+    /// foreign.
     static func filled(
         by call: (UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> CInt
     ) -> (result: CInt, address: SocketAddress?) {

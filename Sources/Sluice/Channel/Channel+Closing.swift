@@ -4,10 +4,11 @@
 // What was written before a close still goes out, in the background and within a limit.
 
 extension Channel {
-    /// Closes: no handler is called any more but ``onClose(_:)``, and what was written still goes out.
+    /// Closes: no handler is called any more but ``onClose(_:)``, and what was written still goes
+    /// out.
     ///
-    /// Never waits. What has not gone out within ``ChannelOptions/lingerLimit`` is dropped and the connection
-    /// is reset. Closing again does nothing.
+    /// Never waits. What has not gone out within ``ChannelOptions/lingerLimit`` is dropped and the
+    /// connection is reset. Closing again does nothing.
     public func close() {
         close(because: .local)
     }
@@ -21,8 +22,8 @@ extension Channel {
     ///
     /// Writing is refused from now on. When both directions are closed the channel is.
     ///
-    /// - Throws: ``SocketError`` with operation `.shutDown`: `.shutDown` when this side does not write any more,
-    ///   `.badDescriptor` on a closed channel.
+    /// - Throws: ``SocketError`` with operation `.shutDown`: `.shutDown` when this side does not
+    ///   write any more, `.badDescriptor` on a closed channel.
     public func closeWriting() throws(SocketError) {
         flushOwnTurn()
         guard state.phase == .open || state.phase == .connecting else {
@@ -40,8 +41,8 @@ extension Channel {
     ///
     /// When both directions are closed the channel is.
     ///
-    /// - Throws: ``SocketError`` with operation `.shutDown`: `.shutDown` when this side does not read any more,
-    ///   `.badDescriptor` on a closed channel.
+    /// - Throws: ``SocketError`` with operation `.shutDown`: `.shutDown` when this side does not
+    ///   read any more, `.badDescriptor` on a closed channel.
     public func closeReading() throws(SocketError) {
         guard state.phase == .open else {
             throw SocketError(.shutDown, .badDescriptor, at: peerAddress)

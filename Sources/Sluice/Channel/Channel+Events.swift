@@ -10,9 +10,9 @@ internal import CLibevent
 extension Channel {
     /// Calls `handler` when there is something to read: bytes, the end of the input or an error.
     ///
-    /// As Tcl's `fileevent`: level-triggered, so a handler that does not read, or does not react to the end of
-    /// the input, is called again. Replaces ``onBytes(_:)``; `nil` takes the handler away. A handler that
-    /// throws is taken away and its error goes to ``Reactor/onError``.
+    /// As Tcl's `fileevent`: level-triggered, so a handler that does not read, or does not react to
+    /// the end of the input, is called again. Replaces ``onBytes(_:)``; `nil` takes the handler
+    /// away. A handler that throws is taken away and its error goes to ``Reactor/onError``.
     public func onReadable(_ handler: ((Channel) throws -> Void)?) {
         guard state.phase == .open || state.phase == .connecting else { return }
         reader = handler.map(Reader.readable) ?? .none
@@ -21,12 +21,13 @@ extension Channel {
         arrange()
     }
 
-    /// Calls `handler` with the bytes as they come, in the reactor's own memory: they are valid until it returns.
+    /// Calls `handler` with the bytes as they come, in the reactor's own memory: they are valid
+    /// until it returns.
     ///
     /// Reading pauses while the output is above the high mark, unless
-    /// ``ChannelOptions/pausesReadingAboveMark`` is off. At the end of the input ``onInputEnd(_:)`` is
-    /// called or, without it, the channel is closed. Replaces ``onReadable(_:)``; `nil` takes the handler
-    /// away. What a handler throws goes to ``Reactor/onError`` and closes the channel.
+    /// ``ChannelOptions/pausesReadingAboveMark`` is off. At the end of the input ``onInputEnd(_:)``
+    /// is called or, without it, the channel is closed. Replaces ``onReadable(_:)``; `nil` takes
+    /// the handler away. What a handler throws goes to ``Reactor/onError`` and closes the channel.
     public func onBytes(_ handler: ((Channel, RawSpan) throws -> Void)?) {
         guard state.phase == .open || state.phase == .connecting else { return }
         reader = handler.map(Reader.bytes) ?? .none
@@ -44,8 +45,9 @@ extension Channel {
 
     /// Calls `handler` when a byte can be written and nothing is queued, or an error waits.
     ///
-    /// As Tcl's `fileevent`: level-triggered, so it is called again and again on an idle channel; `nil` takes
-    /// it away. A handler that throws is taken away and its error goes to ``Reactor/onError``.
+    /// As Tcl's `fileevent`: level-triggered, so it is called again and again on an idle channel;
+    /// `nil` takes it away. A handler that throws is taken away and its error goes to
+    /// ``Reactor/onError``.
     public func onWritable(_ handler: ((Channel) throws -> Void)?) {
         guard state.phase == .open || state.phase == .connecting else { return }
         if handler == nil && rare == nil { return }
@@ -54,19 +56,22 @@ extension Channel {
         arrange()
     }
 
-    /// Calls `handler` each time the output queue has been above the high mark and is down to the low one.
+    /// Calls `handler` each time the output queue has been above the high mark and is down to the
+    /// low one.
     public func onDrained(_ handler: ((Channel) throws -> Void)?) {
         if state.phase == .open || state.phase == .connecting { parts.drained = handler }
     }
 
-    /// Calls `handler` once, when the peer has closed its writing side or is gone: also when nothing is read.
+    /// Calls `handler` once, when the peer has closed its writing side or is gone: also when
+    /// nothing is read.
     public func onPeerClosed(_ handler: ((Channel) throws -> Void)?) {
         if state.phase == .open || state.phase == .connecting { parts.peerClosed = handler }
     }
 
     /// Calls `handler` once, as the last event of the channel, when its descriptor is closed.
     ///
-    /// Not when the reactor itself comes to its end: it takes its channels with it without a further event.
+    /// Not when the reactor itself comes to its end: it takes its channels with it without a
+    /// further event.
     public func onClose(_ handler: ((Channel, EndReason) -> Void)?) {
         if state.phase != .closed { parts.closed = handler }
     }
@@ -80,7 +85,8 @@ extension Channel {
         return result
     }
 
-    /// Stops reading until ``resumeReading()``; the peer is held back once the kernel's buffers are full.
+    /// Stops reading until ``resumeReading()``; the peer is held back once the kernel's buffers are
+    /// full.
     public func pauseReading() {
         flags.insert(.pausedByProgram)
         arrange()
@@ -104,7 +110,8 @@ extension Channel {
         guard state.phase != .closed, home != nil else { return }
         let wanted = wantedFlags
         if wanted == event?.flags { return }
-        // While somebody may read again soon the read event stays armed; it is put down when it comes in vain.
+        // While somebody may read again soon the read event stays armed; it is put down when it
+        // comes in vain.
         do {
             try event?.wait(for: wanted)
         } catch {
@@ -133,8 +140,8 @@ extension Channel {
         let writes = output != nil || (rare?.writable != nil && state.output != .shut)
         if wantsInput { return Int16(EV_READ | EV_CLOSED | (writes ? EV_WRITE : 0)) }
         if output == nil, writes { return Int16(EV_WRITE | (state.peerClosed ? 0 : EV_CLOSED)) }
-        // Nobody reads. Level-triggered, the peer's end would be reported over and over; and libevent passes
-        // on an error only to who waits for reading or writing.
+        // Nobody reads. Level-triggered, the peer's end would be reported over and over; and
+        // libevent passes on an error only to who waits for reading or writing.
         return Self.edge
     }
 
@@ -237,7 +244,8 @@ extension Channel: Resident, TurnWriter, DeadlineOwner {
 
     /// Finds out whether the peer has closed, and asks the socket where the event does not say.
     ///
-    /// - Parameter isExplained: whether somebody waited to write, so that being writable says nothing else.
+    /// - Parameter isExplained: whether somebody waited to write, so that being writable says
+    ///   nothing else.
     private func notePeerClose(_ what: Interest, isExplained: Bool) {
         guard state.phase == .open, let reactor = reactorOrNil else { return }
         // After this side has shut its reading down, the kernel reports that in the same way.
@@ -256,7 +264,8 @@ extension Channel: Resident, TurnWriter, DeadlineOwner {
         arrange()
     }
 
-    /// The connection failed while nobody read: what the kernel knows of it becomes the channel's error.
+    /// The connection failed while nobody read: what the kernel knows of it becomes the channel's
+    /// error.
     private func takeSocketError() {
         // An option that can't be read leaves the reset that was reported.
         let code = (try? socket?.get(.pendingError)) ?? .connectionReset

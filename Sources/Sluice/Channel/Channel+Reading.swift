@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Reading: spans of the reactor's own memory, the caller's storage, and messages that come in parts.
-// A reset ends the input like a close does; `endReason` tells them apart.
+// Reading: spans of the reactor's own memory, the caller's storage, and messages that come in
+// parts. A reset ends the input like a close does; `endReason` tells them apart.
 
 extension Channel {
-    /// Reads once and lends `body` the bytes, at most `maximum` of them; they are valid until it returns.
+    /// Reads once and lends `body` the bytes, at most `maximum` of them; they are valid until it
+    /// returns.
     ///
     /// Where nothing waits or the input has ended, `body` is not called. A reset counts as the end:
     /// ``endReason`` then is ``EndReason/reset``.
     ///
-    /// - Throws: what `body` throws, or ``SocketError`` with operation `.read`: `.badDescriptor` on a closed
-    ///   channel, `.shutDown` after ``closeReading()``, or the error of a write in the background, once.
+    /// - Throws: what `body` throws, or ``SocketError`` with operation `.read`: `.badDescriptor` on
+    ///   a closed channel, `.shutDown` after ``closeReading()``, or the error of a write in the
+    ///   background, once.
     @discardableResult
     public func read(
         upTo maximum: Int = .max, _ body: (RawSpan) throws -> Void
@@ -46,14 +48,16 @@ extension Channel {
         }
     }
 
-    /// Reads once and lends `body` all that waits, with what it left before; it returns how much it consumed.
+    /// Reads once and lends `body` all that waits, with what it left before; it returns how much it
+    /// consumed.
     ///
-    /// What it leaves is kept, up to ``ChannelOptions/inputLimit``, and does not count as readable until more
-    /// comes: leave an incomplete message and be called when there is more of it.
+    /// What it leaves is kept, up to ``ChannelOptions/inputLimit``, and does not count as readable
+    /// until more comes: leave an incomplete message and be called when there is more of it.
     ///
     /// - Returns: `.bytes` with what was consumed, which may be 0.
-    /// - Throws: what `body` throws, or ``SocketError`` with operation `.read`, as ``read(upTo:_:)``;
-    ///   `.messageTooLong` when what was left is over the limit, which closes the channel.
+    /// - Throws: what `body` throws, or ``SocketError`` with operation `.read`, as
+    ///   ``read(upTo:_:)``; `.messageTooLong` when what was left is over the limit, which closes
+    ///   the channel.
     @discardableResult
     public func parse(_ body: (RawSpan) throws -> Int) throws -> ReadResult {
         let reactor = try readingReactor()
@@ -238,7 +242,8 @@ extension Channel {
         }
     }
 
-    /// The bytes have come to their end: the program is told or, if it does not care, the channel closes.
+    /// The bytes have come to their end: the program is told or, if it does not care, the channel
+    /// closes.
     func finishInput(_ reactor: Reactor) {
         guard state.phase == .open, !flags.contains(.isEndTold) else { return }
         flags.insert(.isEndTold)

@@ -9,9 +9,10 @@ extension Channel {
     /// Never waits. Bytes are copied where they can't be sent at once.
     ///
     /// - Returns: whether the queue is above the high mark.
-    /// - Throws: ``SocketError`` with operation `.write`: `.badDescriptor` on a closed channel, `.shutDown` after
-    ///   ``closeWriting()``, `.noBufferSpace` when the bytes would not fit the queue's limit (nothing of them
-    ///   is taken), `.brokenPipe` after the peer has gone, or the error of a write in the background, once.
+    /// - Throws: ``SocketError`` with operation `.write`: `.badDescriptor` on a closed channel,
+    ///   `.shutDown` after ``closeWriting()``, `.noBufferSpace` when the bytes would not fit the
+    ///   queue's limit (nothing of them is taken), `.brokenPipe` after the peer has gone, or the
+    ///   error of a write in the background, once.
     @discardableResult
     public func write(_ bytes: RawSpan) throws(SocketError) -> WriteResult {
         try bytes.withUnsafeBytes { bytes throws(SocketError) in try write(bytes, sharing: nil) }

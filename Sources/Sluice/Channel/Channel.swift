@@ -8,20 +8,20 @@ internal import CSystem
 
 /// A buffered stream over a socket, on a reactor.
 ///
-/// Handlers run on the reactor's thread, one at a time. A channel stays open until somebody closes it or,
-/// for channels with ``onBytes(_:)`` or a limit that was met, until it closes itself; the reactor keeps it
-/// alive for as long as it is open.
+/// Handlers run on the reactor's thread, one at a time. A channel stays open until somebody closes
+/// it or, for channels with ``onBytes(_:)`` or a limit that was met, until it closes itself; the
+/// reactor keeps it alive for as long as it is open.
 public final class Channel {
-    // The properties on the path of every message are not checked for exclusive access: each access is a load
-    // or a store of the reactor's one thread, and none spans a call of a handler. The socket is borrowed for
-    // one system call at a time.
+    // The properties on the path of every message are not checked for exclusive access: each access
+    // is a load or a store of the reactor's one thread, and none spans a call of a handler. The
+    // socket is borrowed for one system call at a time.
 
     // They stand together, so that a message touches as few cache lines as can be.
 
     /// Set back by the reactor's deinit, so it is never dangling.
     ///
-    /// On the path of a message it is used as it stands: the reactor is kept alive by whoever runs it, and a
-    /// retain there and back would be a tenth of the message's cost.
+    /// On the path of a message it is used as it stands: the reactor is kept alive by whoever runs
+    /// it, and a retain there and back would be a tenth of the message's cost.
     @exclusivity(unchecked) private(set) var home: Unmanaged<Reactor>?
     var reactorOrNil: Reactor? { home?.takeUnretainedValue() }
     @exclusivity(unchecked) var residentIndex = -1
@@ -53,7 +53,8 @@ public final class Channel {
     /// Small facts about a channel, a bit each.
     struct Flags: OptionSet {
         let rawValue: UInt8
-        /// The reader saw an incomplete message: what is queued does not count as readable until more comes.
+        /// The reader saw an incomplete message: what is queued does not count as readable until
+        /// more comes.
         static let needsMore = Flags(rawValue: 1)
         /// The end of the input was told to `onInputEnd`, or closed the channel.
         static let isEndTold = Flags(rawValue: 2)
@@ -78,8 +79,8 @@ public final class Channel {
 
     /// What most channels do without.
     ///
-    /// Handlers are not checked for exclusive access: the end of a replaced one may come back to its place, after
-    /// the new one stands there.
+    /// Handlers are not checked for exclusive access: the end of a replaced one may come back to
+    /// its place, after the new one stands there.
     final class RareParts {
         @exclusivity(unchecked) var writable: ((Channel) throws -> Void)?
         @exclusivity(unchecked) var inputEnd: ((Channel) throws -> Void)?
@@ -95,7 +96,8 @@ public final class Channel {
     ///
     /// The socket is made non-blocking where it is not.
     ///
-    /// - Throws: ``SocketError`` with operation `.watch` when the kernel refuses to watch it, as a file.
+    /// - Throws: ``SocketError`` with operation `.watch` when the kernel refuses to watch it, as a
+    ///   file.
     public convenience init(
         adopting socket: consuming Socket, on reactor: Reactor, options: ChannelOptions = .init()
     ) throws(SocketError) {
@@ -152,7 +154,8 @@ public final class Channel {
     }
 
     func dropHandlers() {
-        // Held until both places are empty: a handler's end may end what it held, and that this channel again.
+        // Held until both places are empty: a handler's end may end what it held, and that this
+        // channel again.
         let dropped = (reader, rare)
         reader = .none
         rare = nil
@@ -232,8 +235,8 @@ extension Channel {
 
     /// This side's address.
     ///
-    /// - Throws: ``SocketError`` with operation `.name`; `.badDescriptor` once the channel is closed and nobody
-    ///   had asked before.
+    /// - Throws: ``SocketError`` with operation `.name`; `.badDescriptor` once the channel is
+    ///   closed and nobody had asked before.
     public var localAddress: SocketAddress {
         get throws(SocketError) {
             if let known = rare?.localAddress { return known }

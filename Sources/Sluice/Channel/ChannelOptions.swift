@@ -8,13 +8,15 @@ public struct ChannelOptions: Hashable, Sendable {
     ///
     /// Initially 65,536.
     public var highWaterMark = 65_536
-    /// Whether ``Channel/onBytes(_:)`` is given nothing more while the output is above the high mark, until it is
-    /// down to the low one.
+    /// Whether ``Channel/onBytes(_:)`` is given nothing more while the output is above the high
+    /// mark, until it is down to the low one.
     ///
-    /// Right for servers that answer what they read. Switch it off where both directions are unrelated, as
-    /// in a relay: two ends that each wait for the other to read would wait for ever. Initially on.
+    /// Right for servers that answer what they read. Switch it off where both directions are
+    /// unrelated, as in a relay: two ends that each wait for the other to read would wait for ever.
+    /// Initially on.
     public var pausesReadingAboveMark = true
-    /// At this many queued bytes, after having been above the high mark, ``Channel/onDrained(_:)`` is called.
+    /// At this many queued bytes, after having been above the high mark, ``Channel/onDrained(_:)``
+    /// is called.
     ///
     /// Initially 16,384.
     public var lowWaterMark = 16_384
@@ -26,7 +28,8 @@ public struct ChannelOptions: Hashable, Sendable {
     ///
     /// Initially 1,048,576.
     public var inputLimit = 1_048_576
-    /// After this many bytes read for ``Channel/onBytes(_:)``, or sent from the queue, the others have their turn.
+    /// After this many bytes read for ``Channel/onBytes(_:)``, or sent from the queue, the others
+    /// have their turn.
     ///
     /// Counted in whole reads of 64 KiB and whole system calls. 1 or more; initially 262,144.
     public var bytesPerTurn = 262_144
@@ -47,7 +50,8 @@ public struct ChannelOptions: Hashable, Sendable {
 public enum WriteResult: Hashable, Sendable {
     /// There is room for more.
     case accepted
-    /// All is taken, but the queue is above the high mark: write more when ``Channel/onDrained(_:)`` calls.
+    /// All is taken, but the queue is above the high mark: write more when
+    /// ``Channel/onDrained(_:)`` calls.
     case aboveMark
 }
 

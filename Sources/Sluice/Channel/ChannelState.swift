@@ -12,7 +12,8 @@ struct ChannelState: Equatable {
         case open
         /// Closed by the program; what was queued still goes out.
         case draining
-        /// All is sent; what the peer still sends is read and dropped, so that no reset overtakes it.
+        /// All is sent; what the peer still sends is read and dropped, so that no reset overtakes
+        /// it.
         case discarding
         /// The descriptor is gone.
         case closed
@@ -184,7 +185,8 @@ struct ChannelState: Equatable {
 
     /// All is sent and the program has closed.
     private mutating func settle(unread: Bool) -> Step {
-        // close(2) with unread input sends a reset, which may overtake what was sent: RFC 2525, 2.17.
+        // close(2) with unread input sends a reset, which may overtake what was sent: RFC 2525,
+        // 2.17.
         guard unread, input != .ended, output == .open || output == .finishing else {
             return release()
         }

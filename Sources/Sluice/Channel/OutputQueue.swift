@@ -65,7 +65,8 @@ final class OutputQueue {
         let result = try withUnsafeTemporaryAllocation(of: iovec.self, capacity: slice.count) {
             vector throws(SocketError) in
             for (place, segment) in zip(vector.indices, slice) {
-                // The pointer outlives this closure: `slice` holds the array, and nothing changes it.
+                // The pointer outlives this closure: `slice` holds the array, and nothing changes
+                // it.
                 segment.bytes.withUnsafeBytes { bytes in
                     vector[place] = iovec(
                         iov_base: UnsafeMutableRawPointer(

@@ -5,7 +5,8 @@
 extension Reactor {
     /// Called with every error that a handler throws, and the channel that it threw for, if any.
     ///
-    /// Also told of what a server meets while accepting. Initially writes one line to standard error.
+    /// Also told of what a server meets while accepting. Initially writes one line to standard
+    /// error.
     public var onError: (any Error, Channel?) -> Void {
         get { errorHook }
         set { errorHook = { error, source in newValue(error, source as? Channel) } }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Opens channels: resolves, connects without blocking, binds locally, and says once what came of it.
-// Any number of attempts may be under way, each with a verdict of its own.
+// Opens channels: resolves, connects without blocking, binds locally, and says once what came of
+// it. Any number of attempts may be under way, each with a verdict of its own.
 
 internal import CSystem
 
@@ -76,12 +76,12 @@ public struct Client {
 
     /// Starts to connect and returns at once.
     ///
-    /// `verdict` is called exactly once, in a later turn of the reactor, with an open channel or with why there
-    /// is none; after ``ConnectAttempt/cancel()`` it is not called. An endpoint with several addresses has them
-    /// tried one after the other, within one time limit.
+    /// `verdict` is called exactly once, in a later turn of the reactor, with an open channel or
+    /// with why there is none; after ``ConnectAttempt/cancel()`` it is not called. An endpoint with
+    /// several addresses has them tried one after the other, within one time limit.
     ///
-    /// - Throws: ``SocketError`` with operation `.create`, `.bind` or `.watch` when this side can't even begin, such
-    ///   as with a local address that is not this machine's.
+    /// - Throws: ``SocketError`` with operation `.create`, `.bind` or `.watch` when this side can't
+    ///   even begin, such as with a local address that is not this machine's.
     @discardableResult
     public func connect(
         to endpoint: Endpoint, _ verdict: @escaping (Result<Channel, ConnectError>) -> Void

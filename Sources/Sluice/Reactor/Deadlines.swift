@@ -8,8 +8,8 @@ import Glibc
 
 /// All deadlines of a reactor.
 ///
-/// Times are nanoseconds of the monotonic clock; a tick is 2^17 of them, about 131 us. A deadline is
-/// rounded up to a tick, so nothing fires early.
+/// Times are nanoseconds of the monotonic clock; a tick is 2^17 of them, about 131 us. A deadline
+/// is rounded up to a tick, so nothing fires early.
 struct Deadlines: ~Copyable {
     typealias Key = TimingWheel<any DeadlineOwner>.Key
 

@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // One thread's event loop: what is registered, what is ready, and the memory that all on it share.
-// libevent only collects what is ready; handlers run after it has returned, so they may run the loop again.
+// libevent only collects what is ready; handlers run after it has returned, so they may run the
+// loop again.
 
 internal import CLibevent
 internal import CSystem
 
 /// One thread's event loop over one libevent `event_base`.
 ///
-/// A reactor is made on the thread that runs it, and all that hangs on it stays there: channels, timers,
-/// servers and the values that handlers capture need no lock. The one thing that crosses threads is its
-/// ``handle``. A process may have several, each on its own thread.
+/// A reactor is made on the thread that runs it, and all that hangs on it stays there: channels,
+/// timers, servers and the values that handlers capture need no lock. The one thing that crosses
+/// threads is its ``handle``. A process may have several, each on its own thread.
 public final class Reactor {
-    // Of the properties below, those on the path of every message are not checked for exclusive access: each
-    // access is a load or a store of this one thread, and none spans a call of a handler.
+    // Of the properties below, those on the path of every message are not checked for exclusive
+    // access: each access is a load or a store of this one thread, and none spans a call of a
+    // handler.
 
     let base: EventBase
     /// How what hangs on the reactor finds it; cut by its deinit.
@@ -22,7 +24,8 @@ public final class Reactor {
     private var mailEvent: Event?
     private var timerEvent: Event?
 
-    /// Whose turn comes, in order, from `nextReady` to before `readyCount`; all other places are `nil`.
+    /// Whose turn comes, in order, from `nextReady` to before `readyCount`; all other places are
+    /// `nil`.
     @exclusivity(unchecked) var ready: [(any Resident)?] = []
     @exclusivity(unchecked) var nextReady = 0
     @exclusivity(unchecked) var readyCount = 0

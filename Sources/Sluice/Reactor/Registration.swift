@@ -30,10 +30,12 @@ public struct Registration: ~Copyable {
 }
 
 extension Reactor {
-    /// Calls `handler` whenever an open descriptor is ready for what is asked, as Tcl's `fileevent`.
+    /// Calls `handler` whenever an open descriptor is ready for what is asked, as Tcl's
+    /// `fileevent`.
     ///
-    /// For pipes, terminals, sockets and all that epoll(7) takes; regular files are refused. Level-triggered:
-    /// called again for as long as the descriptor is ready; ``Interest/peerClosed`` alone is told once. A handler that throws ends the watch, and its
+    /// For pipes, terminals, sockets and all that epoll(7) takes; regular files are refused.
+    /// Level-triggered: called again for as long as the descriptor is ready;
+    /// ``Interest/peerClosed`` alone is told once. A handler that throws ends the watch, and its
     /// error goes to ``onError``.
     ///
     /// - Throws: ``SocketError`` with operation `.watch`: `.notPermitted` for a regular file,
@@ -80,7 +82,8 @@ final class Watch: Resident {
     func change(to interest: Interest) throws(SocketError) {
         guard event != nil else { throw SocketError(.watch, .badDescriptor) }
         self.interest = []
-        // An error is reported to who reads or writes only; edge-triggered, that is not over and over.
+        // An error is reported to who reads or writes only; edge-triggered, that is not over and
+        // over.
         let flags = interest == .peerClosed ? Int16(EV_CLOSED | EV_WRITE | EV_ET) : interest.flags
         try event?.wait(for: flags)
         self.interest = interest

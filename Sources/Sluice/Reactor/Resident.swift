@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What may hang on a reactor, seen from the reactor: it knows channels, listeners and watches only by these.
-// So the reactor stands below them, and each brings its own rules.
+// What may hang on a reactor, seen from the reactor: it knows channels, listeners and watches only
+// by these. So the reactor stands below them, and each brings its own rules.
 
 /// Something that is open on a reactor, and ends with it.
 protocol Resident: AnyObject {
@@ -34,8 +34,8 @@ protocol TurnWriter: AnyObject {
 
 /// The way from what hangs on a reactor to the reactor, without keeping it alive.
 ///
-/// Not `weak`: a weak reference gives an object a side table, which makes every retain and release of it
-/// several times as dear, and the reactor's are on the path of each message.
+/// Not `weak`: a weak reference gives an object a side table, which makes every retain and release
+/// of it several times as dear, and the reactor's are on the path of each message.
 final class ReactorLink {
     /// Set back by the reactor's deinit, so it is never dangling.
     unowned(unsafe) var reactor: Reactor?

@@ -69,8 +69,9 @@ final class TimerAction: DeadlineOwner {
 extension Reactor {
     /// Calls `handler` once, when `delay` has passed; a negative delay is none.
     ///
-    /// A timer that is pending keeps its handler, and what that captured, alive: also a captured reactor.
-    /// Never early, and late by the handlers that run before it and at most 131 us of rounding.
+    /// A timer that is pending keeps its handler, and what that captured, alive: also a captured
+    /// reactor. Never early, and late by the handlers that run before it and at most 131 us of
+    /// rounding.
     @discardableResult
     public func after(_ delay: Duration, _ handler: @escaping () throws -> Void) -> Timer {
         let due = csystem_monotonic_nanoseconds() &+ delay.nanoseconds
@@ -79,7 +80,8 @@ extension Reactor {
 
     /// Calls `handler` each time `interval` has passed, until it is cancelled.
     ///
-    /// The times are fixed beforehand and do not drift; those that a long turn has missed are skipped.
+    /// The times are fixed beforehand and do not drift; those that a long turn has missed are
+    /// skipped.
     ///
     /// - Precondition: `interval` is positive.
     @discardableResult

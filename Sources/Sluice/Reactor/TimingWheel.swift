@@ -5,9 +5,9 @@
 
 /// Deadlines in a hierarchy of wheels with 64 slots each.
 ///
-/// Level 0 holds the next 64 ticks, level 1 the next 64 x 64, and so on. An entry moves down a level when
-/// its slot's time comes, at most once a level. Source: Varghese and Lauck, "Hashed and Hierarchical
-/// Timing Wheels", 1987, scheme 7.
+/// Level 0 holds the next 64 ticks, level 1 the next 64 x 64, and so on. An entry moves down a
+/// level when its slot's time comes, at most once a level. Source: Varghese and Lauck, "Hashed and
+/// Hierarchical Timing Wheels", 1987, scheme 7.
 struct TimingWheel<Element> {
     /// Names an entry; stays different from all others after the entry is gone.
     struct Key: Hashable {
@@ -128,7 +128,8 @@ struct TimingWheel<Element> {
         return nil
     }
 
-    /// Puts an entry behind the others of the list where its deadline belongs: equal ones keep their order.
+    /// Puts an entry behind the others of the list where its deadline belongs: equal ones keep
+    /// their order.
     private mutating func link(_ index: Int32) {
         let tick = entries[Int(index)].tick
         if tick <= now {

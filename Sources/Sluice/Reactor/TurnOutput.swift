@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The small writes of one channel in one turn, collected in memory that all channels of a reactor share.
-// They leave together at the end of the turn, and an idle channel keeps no buffer.
+// The small writes of one channel in one turn, collected in memory that all channels of a reactor
+// share. They leave together at the end of the turn, and an idle channel keeps no buffer.
 
 /// What one writer has written in this turn and not sent yet.
 struct TurnOutput {
-    /// Larger writes than this are not copied but sent at once, with what was collected before them.
+    /// Larger writes than this are not copied but sent at once, with what was collected before
+    /// them.
     static var copyLimit: Int { 16_384 }
     static var capacity: Int { 65_536 }
 

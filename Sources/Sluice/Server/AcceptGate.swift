@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// When a listener accepts, when it pauses, and how many connections it takes in one turn.
-// A value that decides and does nothing else, so exhaustion is tested without running out of anything.
+// When a listener accepts, when it pauses, and how many connections it takes in one turn. A value
+// that decides and does nothing else, so exhaustion is tested without running out of anything.
 
 /// The accept rules of one listener.
 struct AcceptGate: Equatable {
@@ -34,7 +34,8 @@ struct AcceptGate: Equatable {
     /// Whether the listener waits for connections.
     var isOpen: Bool { !isBackingOff && !isHeld && !isClosed }
 
-    /// How many connections to ask for in this turn: as many as came last time, more while they keep coming.
+    /// How many connections to ask for in this turn: as many as came last time, more while they
+    /// keep coming.
     var turnLimit: Int { batch }
 
     /// A turn has ended.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A listening socket on a reactor: it accepts in bounded batches and survives running out of descriptors.
-// What becomes of an accepted socket is its owner's affair; servers make channels of them.
+// A listening socket on a reactor: it accepts in bounded batches and survives running out of
+// descriptors. What becomes of an accepted socket is its owner's affair; servers make channels of
+// them.
 
 internal import CLibevent
 internal import CSystem
@@ -9,7 +10,8 @@ import Glibc
 
 /// How a listener is opened.
 public struct ListenerOptions: Hashable, Sendable {
-    /// How many connections may wait to be accepted; the kernel caps it at `/proc/sys/net/core/somaxconn`.
+    /// How many connections may wait to be accepted; the kernel caps it at
+    /// `/proc/sys/net/core/somaxconn`.
     ///
     /// Initially 4,096.
     public var backlog = 4_096
@@ -43,7 +45,8 @@ public final class Listener {
     private var event: Event?
     private var gate: AcceptGate
     private var deadline = Deadlines.Key.none
-    /// Given up for a moment when descriptors run out, so that the waiting client can be turned away.
+    /// Given up for a moment when descriptors run out, so that the waiting client can be turned
+    /// away.
     private var reserve: Descriptor?
     private var isQueued = false
     private var handler: ((consuming Socket, SocketAddress) throws -> Void)?
@@ -54,11 +57,12 @@ public final class Listener {
 
     /// Listens at once; connections are handed over as soon as the reactor runs.
     ///
-    /// A handler that throws loses only its own connection; the error goes to ``Reactor/onError``, as does
-    /// one notice when descriptors or memory run out, at most each five seconds. The listener then turns one waiting client
-    /// away, pauses for 10 ms to 1 s, and goes on by itself.
+    /// A handler that throws loses only its own connection; the error goes to ``Reactor/onError``,
+    /// as does one notice when descriptors or memory run out, at most each five seconds. The
+    /// listener then turns one waiting client away, pauses for 10 ms to 1 s, and goes on by itself.
     ///
-    /// - Throws: ``SocketError`` with operation `.create`, `.bind`, such as `.addressInUse`, or `.listen`.
+    /// - Throws: ``SocketError`` with operation `.create`, `.bind`, such as `.addressInUse`, or
+    ///   `.listen`.
     public init(
         on reactor: Reactor, at address: SocketAddress, options: ListenerOptions = .init(),
         onAccept handler: @escaping (consuming Socket, SocketAddress) throws -> Void
@@ -199,7 +203,8 @@ extension Listener: Resident, DeadlineOwner {
         if let failure { pause(failure, reactor) }
     }
 
-    /// Whether the client, or its network, was gone before it was accepted, so that the next one is asked for.
+    /// Whether the client, or its network, was gone before it was accepted, so that the next one is
+    /// asked for.
     ///
     /// Source: accept(2), "Error handling".
     private static func isClientsFailure(_ code: ErrorCode) -> Bool {
@@ -228,7 +233,8 @@ extension Listener: Resident, DeadlineOwner {
         }
     }
 
-    /// Gives the reserve up to take the waiting client and close it, so that it learns and stops waiting.
+    /// Gives the reserve up to take the waiting client and close it, so that it learns and stops
+    /// waiting.
     private func turnOneAway() {
         guard reserve != nil else {
             reserve = Self.openReserve()

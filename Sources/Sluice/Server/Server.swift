@@ -63,19 +63,22 @@ public final class Server {
     /// How many of its channels are open.
     public private(set) var connectionCount = 0
 
-    /// Where it listens, in the order of the addresses that were given; with real ports in place of 0.
+    /// Where it listens, in the order of the addresses that were given; with real ports in place of
+    /// 0.
     public var addresses: [SocketAddress] { listeners.map(\.address) }
 
     /// What it has done so far.
     public var counters: ServerCounters { counted }
 
-    /// Listens at all of `addresses`, or at none; connections are accepted as soon as the reactor runs.
+    /// Listens at all of `addresses`, or at none; connections are accepted as soon as the reactor
+    /// runs.
     ///
-    /// `onAccept` gets each new channel and its peer's numeric address. It installs the channel's handlers, and
-    /// may close the channel or the server. If it throws, the channel is closed and the error goes to
-    /// ``Reactor/onError``.
+    /// `onAccept` gets each new channel and its peer's numeric address. It installs the channel's
+    /// handlers, and may close the channel or the server. If it throws, the channel is closed and
+    /// the error goes to ``Reactor/onError``.
     ///
-    /// - Throws: ``SocketError`` with operation `.create`, `.bind`, such as `.addressInUse`, or `.listen`.
+    /// - Throws: ``SocketError`` with operation `.create`, `.bind`, such as `.addressInUse`, or
+    ///   `.listen`.
     public init(
         on reactor: Reactor, at addresses: [SocketAddress], options: ServerOptions = .init(),
         onAccept handler: @escaping (Channel, SocketAddress) throws -> Void
@@ -171,12 +174,13 @@ extension Server: ChannelOwner {
 // MARK: - Ending
 
 extension Server {
-    /// Stops listening and waits for the channels to end; those that are left at the limit are closed.
+    /// Stops listening and waits for the channels to end; those that are left at the limit are
+    /// closed.
     ///
-    /// `completion` is called once, in a later turn of the reactor when the last channel is gone, with the number
-    /// of channels that had to be closed. They end with ``EndReason/drained``, and what they had to send still
-    /// goes out within ``ChannelOptions/lingerLimit``. Draining again keeps the first limit and calls both
-    /// completions at the end.
+    /// `completion` is called once, in a later turn of the reactor when the last channel is gone,
+    /// with the number of channels that had to be closed. They end with ``EndReason/drained``, and
+    /// what they had to send still goes out within ``ChannelOptions/lingerLimit``. Draining again
+    /// keeps the first limit and calls both completions at the end.
     public func drain(within limit: Duration, _ completion: @escaping (Int) -> Void) {
         close()
         guard let reactor else { return }

@@ -8,8 +8,8 @@ import Glibc
 
 /// An open stream socket, closed exactly once: by ``close()``, or when its life ends.
 ///
-/// Every socket made here is non-blocking and closed on exec; an adopted one stays as it is until a channel is
-/// made of it. Writing never raises `SIGPIPE`.
+/// Every socket made here is non-blocking and closed on exec; an adopted one stays as it is until a
+/// channel is made of it. Writing never raises `SIGPIPE`.
 public struct Socket: ~Copyable, Sendable {
     let descriptor: Descriptor
 
@@ -20,7 +20,8 @@ public struct Socket: ~Copyable, Sendable {
 
     /// Opens a stream socket of the family that `address` has.
     ///
-    /// - Throws: ``SocketError`` with operation `.create`, such as `.tooManyOpenFiles`. Source: socket(2).
+    /// - Throws: ``SocketError`` with operation `.create`, such as `.tooManyOpenFiles`. Source:
+    ///   socket(2).
     public init(for address: SocketAddress) throws(SocketError) {
         let number = try retrying(.create, at: address) {
             SystemCall.createSocket.made { Glibc.socket(address.family, csystem_stream(), 0) }

@@ -15,7 +15,8 @@ public struct SocketError: Error, Hashable, Sendable {
         case close
         /// Opening a connection. connect(2).
         case connect
-        /// Making a socket or a reactor's own descriptors. socket(2), eventfd(2), timerfd_create(2).
+        /// Making a socket or a reactor's own descriptors. socket(2), eventfd(2),
+        /// timerfd_create(2).
         case create
         /// Reading an option. getsockopt(2).
         case getOption = "get option"

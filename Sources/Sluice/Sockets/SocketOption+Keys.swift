@@ -9,7 +9,8 @@ import Glibc
 extension SocketOption where Value == Bool {
     /// Lets a listener take a port that old connections still linger on.
     ///
-    /// Initially off; servers switch it on. Does not let two listeners share a port. Source: `SO_REUSEADDR`, socket(7).
+    /// Initially off; servers switch it on. Does not let two listeners share a port. Source:
+    /// `SO_REUSEADDR`, socket(7).
     public static var reuseAddress: Self { Self(level: SOL_SOCKET, name: SO_REUSEADDR) }
 
     /// Lets several listeners of one user share a port; the kernel spreads connections over them.
@@ -19,7 +20,8 @@ extension SocketOption where Value == Bool {
 
     /// Sends small segments at once instead of collecting them (Nagle's algorithm).
     ///
-    /// Initially off in the kernel. A listener's setting passes to what it accepts. Source: `TCP_NODELAY`, tcp(7).
+    /// Initially off in the kernel. A listener's setting passes to what it accepts. Source:
+    /// `TCP_NODELAY`, tcp(7).
     public static var noDelay: Self { Self(level: CInt(IPPROTO_TCP), name: TCP_NODELAY) }
 
     /// Probes a silent connection, so that a vanished peer is noticed.

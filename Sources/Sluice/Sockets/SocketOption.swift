@@ -74,7 +74,8 @@ extension ErrorCode: SocketOptionValue {
 public enum Linger: Hashable, SocketOptionValue {
     /// close(2) returns at once and the kernel goes on sending.
     case off
-    /// close(2) waits this long, in whole seconds rounded up; zero cuts the connection with a reset.
+    /// close(2) waits this long, in whole seconds rounded up; zero cuts the connection with a
+    /// reset.
     case on(Duration)
 
     /// The choice that the kernel's structure stands for.
