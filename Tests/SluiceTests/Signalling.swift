@@ -14,7 +14,7 @@ struct Signalling {
         let reactor = try Reactor()
         let calls = Box(0)
         let watch = try reactor.onSignal(.user1) { calls.value += 1 }
-        send(SIGUSR1)
+        kill(getpid(), SIGUSR1)
         #expect(calls.value == 0)
         reactor.expect("the signal is handled") { calls.value > 0 }
         reactor.settle()
@@ -37,14 +37,7 @@ struct Signalling {
         let reactor = try Reactor()
         let calls = Box(0)
         let watch = try reactor.onSignal(.user1) { calls.value += 1 }
-        // Delivered to this very thread, so that all have come when the last call returns.
-        var set = sigset_t()
-        var old = sigset_t()
-        sigemptyset(&set)
-        sigaddset(&set, SIGUSR1)
-        pthread_sigmask(SIG_UNBLOCK, &set, &old)
-        for _ in 0..<5 { raise(SIGUSR1) }
-        pthread_sigmask(SIG_SETMASK, &old, nil)
+        for _ in 0..<5 { send(SIGUSR1) }
         reactor.expect("the signals are handled") { calls.value > 0 }
         reactor.settle()
         #expect(calls.value == 1)
@@ -247,11 +240,20 @@ struct Signalling {
     }
 }
 
-/// Sends the process a signal.
+/// Sends this very thread a signal, which has been delivered when this returns.
 ///
-/// raise(3) would not do: it reaches only its own thread, and the threads that tests run on may
-/// have all signals blocked.
-private func send(_ number: CInt) { kill(getpid(), number) }
+/// The threads that tests run on may have it blocked. kill(2) would leave it to the kernel which
+/// thread is interrupted and when: perhaps after a test has given the signal its action back, which
+/// ends the process.
+private func send(_ number: CInt) {
+    var signals = sigset_t()
+    var before = sigset_t()
+    sigemptyset(&signals)
+    sigaddset(&signals, number)
+    pthread_sigmask(SIG_UNBLOCK, &signals, &before)
+    raise(number)
+    pthread_sigmask(SIG_SETMASK, &before, nil)
+}
 
 /// A watch that its own handler may end.
 private final class KeptSignal {
