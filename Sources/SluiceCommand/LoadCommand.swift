@@ -12,8 +12,10 @@ struct LoadCommand: ParsableCommand {
         commandName: "load",
         abstract: "Put a load on an echo server and report rates, latencies and errors.",
         discussion: """
-            Exit status: 0 well, 69 no connection or all of them lost, 99 a threshold missed, 130 \
-            interrupted after the report.
+            Times are 500us, 20ms, 10s, 2m or 1h; a bare number is seconds.
+
+            Exit status: 0 well, 69 no connection, all of them lost or no request answered, 99 a \
+            threshold missed, 130 interrupted after the report.
             """)
 
     @OptionGroup var options: LoadOptions

@@ -100,6 +100,10 @@ extension LoadSession {
             StandardStreams.complain("every connection was lost")
             throw ExitCode.unavailable
         }
+        if result.requestCount == 0, options.workload.expectsAnswers {
+            StandardStreams.complain("no request was answered")
+            throw ExitCode.unavailable
+        }
         let missed = options.thresholds.missed(by: result)
         for sentence in missed { StandardStreams.complain(sentence) }
         if !missed.isEmpty { throw ExitCode.missed }

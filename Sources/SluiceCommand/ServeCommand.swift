@@ -13,7 +13,7 @@ struct ServeCommand: ParsableCommand {
         discussion: """
             Prints `listening on ADDRESS:PORT`, a line for each address, when it is ready. SIGINT \
             and SIGTERM have it accept no more and wait for its clients; a second one ends it at \
-            once.
+            once. Times are 500ms, 10s, 2m or 1h; a bare number is seconds.
             """)
 
     @Argument(help: "What to serve.")
@@ -23,7 +23,7 @@ struct ServeCommand: ParsableCommand {
         help: "Where to listen; may be given several times. (default: 127.0.0.1, unless --unix)")
     var host: [String] = []
 
-    @Option(help: "The port, the same for every host; 0 lets the kernel choose.")
+    @Option(help: "The port, the same for every host; 0 to 65535; 0 lets the kernel choose.")
     var port: UInt16 = 0
 
     @Option(help: ArgumentHelp("Listen on a Unix socket, too.", valueName: "path"))
@@ -91,7 +91,7 @@ struct ServeCommand: ParsableCommand {
         let names = host.isEmpty && unix == nil ? ["127.0.0.1"] : host
         let hosts = try names.map { name in
             guard let address = HostName.address(of: name) else {
-                StandardStreams.complain("\(name) has no address to listen on")
+                StandardStreams.complain("resolve \(name): Name or service not known")
                 throw ExitCode.unavailable
             }
             return SocketAddress.ip(address, port: port)

@@ -74,7 +74,7 @@ public struct Workload: Hashable, Sendable {
     }
 
     /// Whether answers are waited for and compared.
-    var expectsAnswers: Bool {
+    public var expectsAnswers: Bool {
         switch kind {
         case .closedLoop, .paced, .churn: true
         case .hold, .receive: false

@@ -117,6 +117,16 @@ extension CommandSuite {
             withExtendedLifetime(server) {}
         }
 
+        @Test func `a load that nobody answers ends with status 69`() throws {
+            let server = try CommandProcess(sluice: "serve", "discard")
+            let load = try CommandProcess(
+                sluice: "load", "tcp://127.0.0.1:\(try server.listeningPort())", "--connections",
+                "2",
+                "--ramp", "0", "--duration", "100ms")
+            #expect(try load.finish().end == .exited(69))
+            #expect(load.errors.text == "sluice: no request was answered\n")
+        }
+
         @Test(arguments: [SIGINT, SIGTERM], [1, 2])
         func `an interrupted load reports and ends with status 130`(
             signal: CInt, processes: Int

@@ -119,6 +119,28 @@ struct EndingHandlers: ConnectionSuite {
         #expect(writable.value > before)
     }
 
+    @Test func `a channel whose only handler threw closes when its peer goes`() throws {
+        let errors = collectErrors()
+        channel.onReadable { _ in throw Mishap() }
+        try ends.peer?.sendAll("x")
+        reactor.expect("the error is told") { !errors.value.isEmpty }
+        reactor.settle()
+        #expect(channel.status == .open)
+        ends.peer = nil
+        reactor.expect("it closes") { channel.status == .closed }
+    }
+
+    @Test func `a channel whose only handler throws after its peer has gone closes`() throws {
+        let errors = collectErrors()
+        ends.peer = nil
+        channel.onReadable { channel in
+            try channel.read { _ in }
+            throw Mishap()
+        }
+        reactor.expect("it closes") { channel.status == .closed }
+        #expect(errors.value == ["mishap peerClosed"])
+    }
+
     @Test func `a writable handler that throws is taken away and the readable one stays`() throws {
         let errors = collectErrors()
         let text = Box("")

@@ -228,7 +228,7 @@ extension Channel: Resident, TurnWriter, DeadlineOwner {
             guard wantsInput else { return }
             let threw = reactor.attempt(for: self) { try handler(self) }
             if threw, case .readable = reader { reader = .none }
-            if threw { arrange() }
+            if threw { handlerWasLost() }
             if wantsInput, hasReadableInput { enqueue(.readable) }
         }
     }
@@ -238,8 +238,25 @@ extension Channel: Resident, TurnWriter, DeadlineOwner {
         else { return }
         if reactor.attempt(for: self, { try handler(self) }) {
             rare?.writable = nil
-            arrange()
+            handlerWasLost()
         }
+    }
+
+    /// A handler threw and was taken away.
+    ///
+    /// Where the peer is gone and nobody else waits for anything, nothing would ever end the
+    /// channel: it closes, now or when the peer goes.
+    private func handlerWasLost() {
+        flags.insert(.hasLostHandler)
+        closeIfForsaken()
+        arrange()
+    }
+
+    private func closeIfForsaken() {
+        guard flags.contains(.hasLostHandler), handled.isEmpty, state.phase == .open,
+            state.peerClosed || state.input == .ended || state.output == .failed
+        else { return }
+        close()
     }
 
     /// Finds out whether the peer has closed, and asks the socket where the event does not say.
@@ -261,6 +278,7 @@ extension Channel: Resident, TurnWriter, DeadlineOwner {
             rare?.peerClosed = nil
             _ = reactor.attempt(for: self) { try handler(self) }
         }
+        closeIfForsaken()
         arrange()
     }
 

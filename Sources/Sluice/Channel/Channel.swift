@@ -68,6 +68,8 @@ public final class Channel {
         static let isEnqueued = Flags(rawValue: 32)
         /// The time that a closed channel has for the rest is running.
         static let isLingering = Flags(rawValue: 64)
+        /// A handler was taken away because it threw.
+        static let hasLostHandler = Flags(rawValue: 128)
     }
 
     /// Who takes the input.

@@ -33,3 +33,19 @@ public enum EndReason: Hashable, Sendable {
         case input
     }
 }
+
+extension EndReason: CustomStringConvertible {
+    /// A few words, such as `timed out: idle`.
+    public var description: String {
+        switch self {
+        case .local: "closed by this side"
+        case .finished: "closed by the peer"
+        case .reset: "reset by the peer"
+        case .timedOut(.idle): "timed out: idle"
+        case .timedOut(.linger): "timed out: lingering"
+        case .limit(.input): "over the limit: unconsumed input"
+        case .drained: "drained"
+        case .failed(let error): "failed: \(error)"
+        }
+    }
+}

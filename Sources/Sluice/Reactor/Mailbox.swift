@@ -41,6 +41,8 @@ final class Mailbox: Sendable {
     enum Letter: Sendable {
         case stop
         case closure(@Sendable (Reactor) throws -> Void)
+        /// Nobody refers to this place of the reactor's table any more.
+        case drop(UInt64)
     }
 
     static let limit = 65_536
@@ -63,12 +65,14 @@ final class Mailbox: Sendable {
 
     func post(_ letter: consuming Letter) throws(SocketError) {
         let isStop = if case .stop = letter { true } else { false }
+        // As many as references that were made, and each frees more than it takes.
+        let isDrop = if case .drop = letter { true } else { false }
         let code = state.withLock { [letter] state -> ErrorCode? in
             guard let number = state.counter?.number else { return .cancelled }
             if isStop {
                 if state.hasStop { return nil }
                 state.hasStop = true
-            } else if state.letters.count >= Self.limit {
+            } else if !isDrop, state.letters.count >= Self.limit {
                 return .noBufferSpace
             }
             state.letters.append(letter)

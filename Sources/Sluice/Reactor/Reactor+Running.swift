@@ -122,6 +122,7 @@ extension Reactor {
             switch letter {
             case .stop: isStopping = true
             case .closure(let closure): _ = attempt { try closure(self) }
+            case .drop(let key): referenced[key] = nil
             }
             endTurn()
             if isStopping || isDone() { return true }

@@ -45,6 +45,9 @@ public final class Reactor {
     /// What is open on this reactor, in no order.
     var residents: [any Resident] = []
     var attachments: [ObjectIdentifier: AnyObject] = [:]
+    /// What other threads refer to, by the key that they hold.
+    var referenced: [UInt64: Any] = [:]
+    var lastReference: UInt64 = 0
     /// What ``onError`` was set to.
     var errorHook: (any Error, AnyObject?) -> Void = { error, source in
         let place = source.map { " (\($0))" } ?? ""

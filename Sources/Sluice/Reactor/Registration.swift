@@ -33,10 +33,10 @@ extension Reactor {
     /// Calls `handler` whenever an open descriptor is ready for what is asked, as Tcl's
     /// `fileevent`.
     ///
-    /// For pipes, terminals, sockets and all that epoll(7) takes; regular files are refused.
-    /// Level-triggered: called again for as long as the descriptor is ready;
-    /// ``Interest/peerClosed`` alone is told once. A handler that throws ends the watch, and its
-    /// error goes to ``onError``.
+    /// Keep what it returns, to its `end()`: the watch ends with the value's life. For pipes,
+    /// terminals, sockets and all that epoll(7) takes; regular files are refused. Level-triggered:
+    /// called again for as long as the descriptor is ready; ``Interest/peerClosed`` alone is told
+    /// once. A handler that throws ends the watch, and its error goes to ``onError``.
     ///
     /// - Throws: ``SocketError`` with operation `.watch`: `.notPermitted` for a regular file,
     ///   `.badDescriptor` for a number that is not open.

@@ -42,7 +42,9 @@ public struct SignalWatch: ~Copyable {
 extension Reactor {
     /// Calls `handler` in the reactor's turn each time the process gets `signal`.
     ///
-    /// Signals that come while one waits count as one. One reactor of a process at a time may watch
+    /// Keep what it returns, to its `end()`: with the value's life the watch ends, and the signal
+    /// does again what it did before, which may be to end the process. Signals that come while one
+    /// waits count as one. One reactor of a process at a time may watch
     /// signals.
     ///
     /// - Throws: ``SocketError`` with operation `.watch`: `.busy` when another reactor watches
