@@ -32,8 +32,8 @@ let package = Package(
             pkgConfig: "libevent_core",
             providers: [.apt(["libevent-dev"]), .brew(["libevent"])]
         ),
-        .systemLibrary(name: "CSystem", path: "CShims/CSystem"),
-        .target(name: "Sluice", dependencies: ["CLibevent", "CSystem"], swiftSettings: settings),
+        .systemLibrary(name: "CSystemCalls", path: "CShims/CSystemCalls"),
+        .target(name: "Sluice", dependencies: ["CLibevent", "CSystemCalls"], swiftSettings: settings),
         .target(
             name: "SluiceLoad",
             dependencies: [

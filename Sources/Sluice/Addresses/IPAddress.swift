@@ -3,7 +3,7 @@
 // An IPv4 or IPv6 address as a value, and its text form both ways.
 // Parsing is strict: nothing here asks a name service.
 
-import CSystem
+import CSystemCalls
 import Glibc
 
 /// An IPv4 or IPv6 address.

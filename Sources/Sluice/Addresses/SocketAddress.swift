@@ -3,7 +3,7 @@
 // A resolved address: what bind(2) and connect(2) take and what getsockname(2) gives.
 // Nothing here asks a name service.
 
-import CSystem
+import CSystemCalls
 import Glibc
 
 /// Where a socket is, or connects to: an IP address and port, or a name of a Unix socket.

@@ -4,7 +4,7 @@
 // This file holds what a channel is; the extensions hold what it does.
 
 internal import CLibevent
-internal import CSystem
+internal import CSystemCalls
 
 /// A buffered stream over a socket, on a reactor.
 ///

@@ -3,7 +3,7 @@
 // Bytes that the kernel has not taken yet: copied small pieces, and shared large ones.
 // A channel has one only while something waits.
 
-import CSystem
+import CSystemCalls
 
 /// Unsent output, in order.
 final class OutputQueue {

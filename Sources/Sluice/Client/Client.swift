@@ -3,7 +3,7 @@
 // Opens channels: resolves, connects without blocking, binds locally, and says once what came of
 // it. Any number of attempts may be under way, each with a verdict of its own.
 
-internal import CSystem
+internal import CSystemCalls
 
 /// How a client connects, and what its channels are like.
 public struct ClientOptions: Hashable, Sendable {

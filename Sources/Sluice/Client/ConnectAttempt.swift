@@ -3,7 +3,7 @@
 // One attempt to connect: its addresses, its time limit, and the one verdict that it gives.
 // Its timer or its channel keeps it alive until then.
 
-internal import CSystem
+internal import CSystemCalls
 
 /// An attempt to connect that is under way.
 public final class ConnectAttempt {

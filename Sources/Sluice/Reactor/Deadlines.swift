@@ -3,7 +3,7 @@
 // A reactor's timing wheel and the one timer descriptor that drives it.
 // The descriptor is armed anew only when the first deadline moves forward, or after it has fired.
 
-internal import CSystem
+internal import CSystemCalls
 import Glibc
 
 /// All deadlines of a reactor.

@@ -3,7 +3,7 @@
 // The way onto a reactor's thread from any other: a mutex, a queue with a limit, an eventfd.
 // It outlives the reactor, so a handle is never dangling.
 
-internal import CSystem
+internal import CSystemCalls
 import Glibc
 
 extension Reactor {

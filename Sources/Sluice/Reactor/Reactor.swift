@@ -5,7 +5,7 @@
 // loop again.
 
 internal import CLibevent
-internal import CSystem
+internal import CSystemCalls
 
 /// One thread's event loop over one libevent `event_base`.
 ///

@@ -3,7 +3,7 @@
 // One-shot and repeating timers, as Tcl's `after`.
 // A timer is a name: it may be copied, and cancelling what is gone does nothing.
 
-internal import CSystem
+internal import CSystemCalls
 
 /// A timer of a reactor, to cancel it by.
 public struct Timer {

@@ -3,7 +3,7 @@
 // Names through the system's getaddrinfo, on a few threads of the process, never on a reactor.
 // A reactor's resolver keeps the callbacks; only names and addresses cross threads.
 
-import CSystem
+import CSystemCalls
 import Glibc
 
 /// A reactor's questions to the system's name service.

@@ -3,7 +3,7 @@
 // Why a name has no addresses.
 // Names fail in other ways than sockets do, so they have an error of their own.
 
-import CSystem
+import CSystemCalls
 import Glibc
 
 /// Why a name did not resolve; prints as `resolve example.invalid: Name or service not known`.

@@ -5,7 +5,7 @@
 // them.
 
 internal import CLibevent
-internal import CSystem
+internal import CSystemCalls
 import Glibc
 
 /// How a listener is opened.

@@ -3,7 +3,7 @@
 // A server: listeners at several addresses, and a channel for each client that is let in.
 // It counts its connections, holds clients back at its limit, and ends in an orderly way.
 
-internal import CSystem
+internal import CSystemCalls
 
 /// How a server is opened, whom it lets in, and what its channels are like.
 public struct ServerOptions: Hashable, Sendable {

@@ -3,7 +3,7 @@
 // Bytes in and bytes out of a socket, singly and gathered.
 // Having to wait is a result, not an error.
 
-import CSystem
+import CSystemCalls
 import Glibc
 
 /// What a read brought.

@@ -3,7 +3,7 @@
 // A non-blocking stream socket with one owner: the BSD calls, and nothing that knows a loop.
 // Reactors, channels and listeners stand on it.
 
-import CSystem
+import CSystemCalls
 import Glibc
 
 /// An open stream socket, closed exactly once: by ``close()``, or when its life ends.

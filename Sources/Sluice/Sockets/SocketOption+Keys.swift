@@ -3,7 +3,7 @@
 // The keys of the options that servers and clients need.
 // Each says its effect, unit, initial value, C name and manual page.
 
-import CSystem
+import CSystemCalls
 import Glibc
 
 extension SocketOption where Value == Bool {

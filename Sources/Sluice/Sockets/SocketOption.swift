@@ -3,7 +3,7 @@
 // A typed key for one option of a socket: the key fixes the type of its value.
 // How each type is laid out for the kernel stands here too.
 
-import CSystem
+import CSystemCalls
 import Glibc
 
 /// A key for one option of a socket, with the type of its value.

@@ -3,7 +3,7 @@
 // An open file descriptor with one owner, closed exactly once.
 // Sockets, event counters and timers are built on it.
 
-import CSystem
+import CSystemCalls
 import Glibc
 
 /// An open file descriptor, closed exactly once: by ``close()``, or when its life ends.

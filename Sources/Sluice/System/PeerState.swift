@@ -3,7 +3,7 @@
 // What poll(2) knows of the other end of a descriptor, found without reading.
 // libevent reports an error as readable and writable only, so who waits for neither has to ask.
 
-import CSystem
+import CSystemCalls
 import Glibc
 
 /// How the other end of a descriptor is doing.

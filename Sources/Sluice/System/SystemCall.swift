@@ -3,7 +3,7 @@
 // The table of the system calls that the library makes: each goes through one place here.
 // A test may answer for the system, on its own thread, so that every failure can be forced.
 
-import CSystem
+import CSystemCalls
 import Glibc
 import Synchronization
 
