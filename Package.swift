@@ -18,6 +18,7 @@ let package = Package(
     name: "sluice",
     products: [
         .library(name: "Sluice", targets: ["Sluice"]),
+        .library(name: "SluiceText", targets: ["SluiceText"]),
         .library(name: "SluiceLoad", targets: ["SluiceLoad"]),
         .executable(name: "sluice", targets: ["SluiceCommand"]),
     ],
@@ -33,6 +34,7 @@ let package = Package(
             providers: [.apt(["libevent-dev"]), .brew(["libevent"])]
         ),
         .systemLibrary(name: "CSystemCalls", path: "CShims/CSystemCalls"),
+        .target(name: "SluiceText", swiftSettings: settings),
         .target(name: "Sluice", dependencies: ["CLibevent", "CSystemCalls"], swiftSettings: settings),
         .target(
             name: "SluiceLoad",
@@ -51,6 +53,9 @@ let package = Package(
         ),
         .target(
             name: "TestSupport", dependencies: ["Sluice"], path: "Tests/Support",
+            swiftSettings: settings),
+        .testTarget(
+            name: "SluiceTextTests", dependencies: ["SluiceText", "TestSupport"],
             swiftSettings: settings),
         .testTarget(
             name: "SluiceTests", dependencies: ["Sluice", "TestSupport"], swiftSettings: settings),
