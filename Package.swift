@@ -35,7 +35,9 @@ let package = Package(
         ),
         .systemLibrary(name: "CSystemCalls", path: "CShims/CSystemCalls"),
         .target(name: "SluiceText", swiftSettings: settings),
-        .target(name: "Sluice", dependencies: ["CLibevent", "CSystemCalls"], swiftSettings: settings),
+        .target(
+            name: "Sluice", dependencies: ["CLibevent", "CSystemCalls", "SluiceText"],
+            swiftSettings: settings),
         .target(
             name: "SluiceLoad",
             dependencies: [
@@ -46,7 +48,7 @@ let package = Package(
         .executableTarget(
             name: "SluiceCommand",
             dependencies: [
-                "Sluice", "SluiceLoad",
+                "Sluice", "SluiceText", "SluiceLoad",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings

@@ -3,9 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-if [[ ! -e Examples/Package.swift ]]; then
-    echo "examples: none yet"
-    exit 0
-fi
+# It does not notice files that were added to the library, unless its manifest is newer.
+touch Examples/Package.swift
 swift build --package-path Examples
 echo "examples: built"

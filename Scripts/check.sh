@@ -16,6 +16,7 @@ check check-warnings.sh
 check check-refusals.sh
 check check-symbols.sh
 check api.sh --check
+check rows.sh
 check check-docs.sh
 check check-examples.sh
 

@@ -9,4 +9,6 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 ulimit -n "$(ulimit -Hn)" || echo "test: staying at $(ulimit -n) descriptors" >&2
+# The examples are programs that the tests run.
+Scripts/check-examples.sh
 exec swift test --disable-xctest --no-parallel "$@"

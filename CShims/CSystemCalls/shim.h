@@ -9,10 +9,12 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/select.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <sys/uio.h>
@@ -51,6 +53,27 @@ static inline ssize_t csystem_send(int descriptor, const void *bytes, size_t cou
 static inline ssize_t csystem_send_vector(int descriptor, struct iovec *vector, size_t count) {
     struct msghdr message = {.msg_iov = vector, .msg_iovlen = count};
     return sendmsg(descriptor, &message, MSG_NOSIGNAL);
+}
+
+/* sendfile(2) has no MSG_NOSIGNAL: SIGPIPE is held back, and one that the call raised is taken. */
+static inline ssize_t csystem_send_file(int socket, int file, off_t *offset, size_t count) {
+    sigset_t pipe, before, pending;
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    sigpending(&pending);
+    pthread_sigmask(SIG_BLOCK, &pipe, &before);
+    ssize_t result = sendfile(socket, file, offset, count);
+    int code = errno;
+    /* A call that has sent some bytes before it met the end raises the signal as well. */
+    int was_pending = sigismember(&pending, SIGPIPE);
+    sigpending(&pending);
+    if (!was_pending && sigismember(&pending, SIGPIPE)) {
+        struct timespec none = {0, 0};
+        while (sigtimedwait(&pipe, 0, &none) < 0 && errno == EINTR) {}
+    }
+    pthread_sigmask(SIG_SETMASK, &before, 0);
+    errno = code;
+    return result;
 }
 
 static inline int csystem_pair(int descriptors[2]) {

@@ -31,6 +31,9 @@ struct ConnectCommand: ParsableCommand {
     @Flag(help: "Keep the writing side open at the end of standard input.")
     var keepOpen = false
 
+    @OptionGroup(title: "Text")
+    var text: TextArguments
+
     func validate() throws {
         if unix == nil, host == nil || port == nil || port == 0 {
             throw ValidationError("a HOST and a PORT from 1, or --unix PATH, are needed")
@@ -43,7 +46,8 @@ struct ConnectCommand: ParsableCommand {
         try reportingFaults {
             let reactor = try Reactor()
             let channel = try open(on: reactor)
-            let relay = Relay(of: channel, on: reactor, keepsOpen: keepOpen)
+            let text = text.areGiven ? try text.text() : nil
+            let relay = Relay(of: channel, on: reactor, keepsOpen: keepOpen, as: text)
             try relay.run()
         }
     }

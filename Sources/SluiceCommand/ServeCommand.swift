@@ -32,6 +32,9 @@ struct ServeCommand: ParsableCommand {
     @Option(help: "How the clients are served.")
     var style = ServeStyle.callback
 
+    @OptionGroup(title: "Text")
+    var text: TextArguments
+
     @Option(help: "How many clients to hold at most; more wait in the backlog.")
     var maxConnections: Int?
 
@@ -57,6 +60,12 @@ struct ServeCommand: ParsableCommand {
         if let maxConnections, maxConnections < 1 {
             throw ValidationError("--max-connections is 1 or more")
         }
+        if style == .lines, !service.hasLines {
+            throw ValidationError("--style lines is for echo and discard")
+        }
+        if style != .lines, text.areGiven {
+            throw ValidationError("--encoding, --translation and --end-mark need --style lines")
+        }
         if idleTimeout?.duration == .zero { throw ValidationError("--idle-timeout is more than 0") }
     }
 
@@ -65,8 +74,10 @@ struct ServeCommand: ParsableCommand {
             if !keepDescriptorLimit { DescriptorLimit.raise() }
             let reactor = try Reactor()
             reactor.onError = { error, channel in
-                // A socket's error tells its address by itself.
-                let place = error is SocketError ? nil : channel.map { " (\($0.peerAddress))" }
+                // An error of the channel tells its address by itself.
+                let place =
+                    error is SocketError || error is ChannelError
+                    ? nil : channel.map { " (\($0.peerAddress))" }
                 StandardStreams.complain("\(error)\(place ?? "")")
             }
             service.prepare()
@@ -79,7 +90,7 @@ struct ServeCommand: ParsableCommand {
         let addresses = try listeningAddresses()
         do throws(SocketError) {
             return try Server(on: reactor, at: addresses, options: options) { channel, _ in
-                try service.serve(channel)
+                try service.serve(channel, style)
             }
         } catch {
             StandardStreams.complain("\(error)")
@@ -90,11 +101,12 @@ struct ServeCommand: ParsableCommand {
     private func listeningAddresses() throws -> [SocketAddress] {
         let names = host.isEmpty && unix == nil ? ["127.0.0.1"] : host
         let hosts = try names.map { name in
-            guard let address = HostName.address(of: name) else {
-                StandardStreams.complain("resolve \(name): Name or service not known")
+            do throws(ResolverError) {
+                return SocketAddress.ip(try HostName.addresses(of: name)[0], port: port)
+            } catch {
+                StandardStreams.complain("\(error)")
                 throw ExitCode.unavailable
             }
-            return SocketAddress.ip(address, port: port)
         }
         return hosts + (unix.map { [.unix(path: $0)] } ?? [])
     }
@@ -107,6 +119,8 @@ struct ServeCommand: ParsableCommand {
         options.channel.idleTimeout = idleTimeout?.duration
         options.channel.lingerLimit = drain.duration
         if let maxConnections { options.maximumConnections = maxConnections }
+        // They were checked when the command line was read.
+        if let text = try? text.text() { options.channel.text = text }
         return options
     }
 
@@ -130,4 +144,6 @@ struct ServeCommand: ParsableCommand {
 enum ServeStyle: String, CaseIterable, ExpressibleByArgument {
     /// A callback for the bytes as they come.
     case callback
+    /// A callback for each line of text.
+    case lines
 }

@@ -20,14 +20,20 @@ enum SimpleService: String, CaseIterable, ExpressibleByArgument {
     /// Tells the seconds since 1900 in four bytes and closes. Source: RFC 868.
     case time
 
+    /// Whether it can take its input line by line.
+    var hasLines: Bool { self == .echo || self == .discard }
+
     /// Makes what all clients share, so that the first one does not wait for it.
     func prepare() {
         if self == .chargen { _ = Self.block }
     }
 
     /// Serves one client.
-    func serve(_ channel: Channel) throws(SocketError) {
+    func serve(_ channel: Channel, _ style: ServeStyle) throws(SocketError) {
         switch self {
+        case .echo where style == .lines:
+            channel.onLine { channel, line in try channel.writeLine(line) }
+        case .discard where style == .lines: channel.onLine { _, _ in }
         case .echo: channel.onBytes { channel, bytes in try channel.write(bytes) }
         case .discard: channel.onBytes { _, _ in }
         case .chargen: Self.generate(on: channel)

@@ -62,6 +62,11 @@ extension CommandSuite {
             ["load", "tcp://h:1", "--processes", "101"], ["load", "tcp://h:1", "--observe", "-1"],
             ["serve"], ["serve", "gopher"], ["serve", "echo", "--port", "65536"],
             ["serve", "echo", "--backlog", "0"], ["serve", "echo", "--style", "loud"],
+            ["serve", "time", "--style", "lines"], ["serve", "echo", "--encoding", "utf-8"],
+            ["serve", "echo", "--style", "lines", "--encoding", "klingon"],
+            ["connect", "h", "1", "--translation", "cr lf crlf"],
+            ["connect", "h", "1", "--encoding", "klingon"],
+            ["connect", "h", "1", "--end-mark", "ab"],
             ["connect"], ["connect", "host"], ["connect", "host", "0"], ["dance"],
         ])
         func `wrong usage is refused with status 64`(arguments: [String]) {

@@ -37,6 +37,7 @@ struct ResettingInMidMessage {
         #expect(server.errors.isEmpty, "\(server.errors.text)")
     }
 
+    // W23
     @Test func `SIGPIPE does not end the server`() throws {
         let (server, address) = try CommandProcess.serving("echo")
         for _ in 0..<10 {

@@ -16,6 +16,7 @@ struct Accepting {
 
     // MARK: Callbacks
 
+    // T23, W2
     @Test func `nothing is accepted before the reactor runs`() throws {
         let server = try reactor.listen()
         let peer = try Socket.connecting(to: server.address)
@@ -25,6 +26,7 @@ struct Accepting {
         server.close()
     }
 
+    // T17
     @Test func `the callback gets the channel and the peer's numeric address`() throws {
         let seen = Box<[SocketAddress]>([])
         let server = try Server(on: reactor, at: [.loopback(port: 0)]) { channel, peer in
@@ -64,6 +66,7 @@ struct Accepting {
         server.close()
     }
 
+    // T22
     @Test func `the server may be closed inside the callback and its channel lives on`() throws {
         let holder = Box<Server?>(nil)
         let server = try Server(on: reactor, at: [.loopback(port: 0)]) { channel, _ in
@@ -83,6 +86,7 @@ struct Accepting {
         holder.value = nil
     }
 
+    // T22
     @Test func `closing the server leaves its connections and frees the port`() throws {
         let server = try Server(on: reactor, at: [.loopback(port: 0)]) { channel, _ in
             channel.onBytes { channel, bytes in try channel.write(bytes) }

@@ -261,6 +261,7 @@ struct Addressing {
 
     // MARK: Endpoints
 
+    // W15
     @Test func `a host that is written as a number needs no look-up`() {
         #expect(Endpoint.host("127.0.0.1", port: 5).numericAddress == .loopback(port: 5))
         #expect(Endpoint.host("::1", port: 5).numericAddress == .ip(.loopback6, port: 5))

@@ -165,4 +165,17 @@ struct Backpressure: ConnectionSuite {
         channel.options = options
         #expect(calls.value == 1)
     }
+
+    @Test func `reading goes on when the program lets it, though the output is full`() throws {
+        let received = Box(0)
+        channel.onBytes { _, bytes in received.value += bytes.byteCount }
+        let filled = try ends.fill()
+        #expect(try channel.write([UInt8](repeating: 1, count: 60_000)) == .aboveMark)
+        try ends.peer?.sendAll("question")
+        reactor.settle()
+        #expect(received.value == 0)
+        channel.options.pausesReadingAboveMark = false
+        reactor.expect("the question is read") { received.value == 8 }
+        _ = try ends.receive(filled + 60_000)
+    }
 }

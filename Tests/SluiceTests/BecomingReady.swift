@@ -125,6 +125,7 @@ struct BecomingReady: ConnectionSuite {
 
     // MARK: K28, writable
 
+    // K28
     @Test func `an idle channel is writable again and again`() {
         let calls = Box(0)
         channel.onWritable { _ in calls.value += 1 }
@@ -132,6 +133,7 @@ struct BecomingReady: ConnectionSuite {
         #expect(calls.value >= 9)
     }
 
+    // K28
     @Test func `the writable handler is held back while output is queued`() throws {
         let calls = Box(0)
         let count = try ends.fill()
@@ -145,6 +147,7 @@ struct BecomingReady: ConnectionSuite {
         reactor.expect("the channel is writable") { calls.value > 0 }
     }
 
+    // K28
     @Test func `an error makes the channel writable`() throws {
         let calls = Box(0)
         try ends.fill()

@@ -29,6 +29,7 @@ struct Closing: ConnectionSuite {
         #expect(channel.status == .closed)
     }
 
+    // T28
     @Test func `a close inside the accept callback sends what was written`() throws {
         let server = try Server(on: reactor, at: [.loopback(port: 0)]) { channel, _ in
             try channel.write(text: "welcome and goodbye")
@@ -184,6 +185,7 @@ struct Closing: ConnectionSuite {
         #expect(try peer.receiveNow() == nil)
     }
 
+    // K23
     @Test func `a channel whose reactor ends is drained`() throws {
         func orphan() throws -> Channel { try ConnectionEnds(on: Reactor()).channel }
         let channel = try orphan()
@@ -198,6 +200,7 @@ struct Closing: ConnectionSuite {
 
     // MARK: Errors in the background (K21)
 
+    // K21
     @Test func `an error in the background is told once by the next operation`() throws {
         try ends.fill()
         try ends.resetByPeer()
@@ -214,6 +217,7 @@ struct Closing: ConnectionSuite {
         #expect(ends.endReasons == [.reset])
     }
 
+    // K21
     @Test func `an error in the background is told by a read as well`() throws {
         try channel.write(text: "x")
         SystemCall.failing(.send, with: .noMemory) { reactor.settle() }
@@ -249,6 +253,7 @@ struct Closing: ConnectionSuite {
 
     // MARK: The peer's going (W21 to W26)
 
+    // W21
     @Test func `the peer's close is told without a reader`() {
         let calls = Box(0)
         channel.onPeerClosed { channel in
@@ -261,6 +266,7 @@ struct Closing: ConnectionSuite {
         #expect(channel.handled == [])
     }
 
+    // W21
     @Test func `the peer's close is told while reading is paused`() throws {
         let calls = Box(0)
         channel.onBytes { _, _ in wrongly() }
@@ -318,6 +324,7 @@ struct Closing: ConnectionSuite {
         reactor.expect("the channel closes") { ends.endReasons == [.reset] }
     }
 
+    // W23
     @Test func `a broken connection raises no signal`() throws {
         try ends.resetByPeer()
         for _ in 0..<3 {

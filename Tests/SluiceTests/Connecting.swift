@@ -50,6 +50,7 @@ struct Connecting {
         return verdict.value
     }
 
+    // T4
     @Test func `a connection gives an open channel to the address`() throws {
         let server = try reactor.listen()
         let channel = try #require(try connect(to: server.addresses[0])?.get())
@@ -61,6 +62,7 @@ struct Connecting {
         server.close()
     }
 
+    // T4
     @Test func `a refused connection names the address`() throws {
         let address = try unusedAddress()
         let error = #expect(throws: ConnectError.self) { try connect(to: address)?.get() }
@@ -71,6 +73,7 @@ struct Connecting {
         #expect(error.map { "\($0)" } == "connect \(address): Connection refused")
     }
 
+    // T6, W15
     @Test func `a host written as a number needs no look-up`() throws {
         let server = try reactor.listen()
         let verdict = Box<Verdict?>(nil)
@@ -131,6 +134,7 @@ struct Connecting {
 
     // MARK: The local end
 
+    // T8, T9
     @Test func `a client connects from the local address and port that it names`() throws {
         let server = try reactor.listen()
         var options = ClientOptions()
@@ -144,6 +148,7 @@ struct Connecting {
         server.close()
     }
 
+    // T8
     @Test func `a local address that is not this machine's is refused at once`() throws {
         let server = try reactor.listen()
         var options = ClientOptions()
@@ -176,6 +181,7 @@ struct Connecting {
 
     // MARK: Unix sockets
 
+    // T2
     @Test func `a client connects to a path`() throws {
         let path = SocketAddress.unix(path: "/tmp/sluice-\(getpid())-connecting.socket")
         let server = try reactor.listen(at: [path])
@@ -188,6 +194,7 @@ struct Connecting {
 
     // MARK: Many, and giving up
 
+    // W30
     @Test func `two hundred attempts at once each get their own verdict`() throws {
         let server = try reactor.listen()
         let unused = try unusedAddress()

@@ -120,6 +120,7 @@ struct Counting: ConnectionSuite {
         #expect("\(channel)" == "\(channel.peerAddress), closed")
     }
 
+    // W26
     @Test func `the pending error of the socket is taken once`() throws {
         #expect(channel.takeError() == nil)
         try ends.resetByPeer()

@@ -8,6 +8,7 @@ import Testing
 
 @Suite(.countingDescriptors)
 struct Echoing {
+    // T21, W13
     @Test func `a server sends back what a client sends`() throws {
         let reactor = try Reactor()
         let server = try Server(on: reactor, at: [.loopback(port: 0)]) { channel, _ in

@@ -24,6 +24,7 @@ struct EndingHandlers: ConnectionSuite {
 
     // MARK: K25, handlers end with the channel
 
+    // K25
     @Test func `handlers vanish at the close`() throws {
         let calls = Box(0)
         channel.onReadable { _ in calls.value += 1 }
@@ -37,6 +38,7 @@ struct EndingHandlers: ConnectionSuite {
         #expect(calls.value == 0)
     }
 
+    // K25
     @Test func `handlers vanish although output still goes out`() throws {
         let calls = Box(0)
         try ends.fill()
@@ -60,6 +62,7 @@ struct EndingHandlers: ConnectionSuite {
         #expect(channel.handled == [])
     }
 
+    // K25
     @Test func `an event that was found before its channel was closed does not arrive`() throws {
         let others = try ConnectionEnds(on: reactor)
         let calls = Box(0)
@@ -76,6 +79,7 @@ struct EndingHandlers: ConnectionSuite {
         #expect(calls.value == 1)
     }
 
+    // K25
     @Test func `a new channel with the number of a closed one gets none of its events`() throws {
         let others = try ConnectionEnds(on: reactor)
         let listener = try Socket.listening()
@@ -105,6 +109,7 @@ struct EndingHandlers: ConnectionSuite {
 
     // MARK: K26, handlers that throw
 
+    // K26
     @Test func `a readable handler that throws is taken away and the writable one stays`() throws {
         let errors = collectErrors()
         let writable = Box(0)
@@ -141,6 +146,7 @@ struct EndingHandlers: ConnectionSuite {
         #expect(errors.value == ["mishap peerClosed"])
     }
 
+    // K26
     @Test func `a writable handler that throws is taken away and the readable one stays`() throws {
         let errors = collectErrors()
         let text = Box("")
@@ -153,6 +159,7 @@ struct EndingHandlers: ConnectionSuite {
         #expect(errors.value == ["mishap open"])
     }
 
+    // K26
     @Test func `the error of a handler that has closed its channel is told as well`() throws {
         let errors = collectErrors()
         channel.onReadable { channel in

@@ -11,6 +11,7 @@ import Testing
 struct HalfClosing: ConnectionSuite {
     let ends: ConnectionEnds
 
+    // W27
     @Test func `the peer of a closed writing side meets the end and may still answer`() throws {
         let answer = Box("")
         channel.onReadable { channel in try channel.read { answer.value += $0.text } }
@@ -123,6 +124,7 @@ struct HalfClosing: ConnectionSuite {
         reactor.expect("the channel closes") { ends.endReasons == [.local] }
     }
 
+    // W25
     @Test func `a peer that has closed its writing side is told apart from an open one`() throws {
         #expect(channel.status == .open)
         try ends.peer?.shutDown(.writing)

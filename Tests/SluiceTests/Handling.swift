@@ -13,10 +13,12 @@ struct Handling: ConnectionSuite {
 
     // MARK: K24, one of each
 
+    // K24
     @Test func `a channel is born without handlers`() {
         #expect(channel.handled == [])
     }
 
+    // K24
     @Test func `handled tells which handlers are installed`() {
         channel.onReadable { _ in }
         #expect(channel.handled == .readable)
@@ -31,6 +33,7 @@ struct Handling: ConnectionSuite {
         #expect(channel.handled == .readable)
     }
 
+    // K24
     @Test func `a second readable handler replaces the first`() throws {
         let calls = Box("")
         channel.onReadable { _ in calls.value += "1" }
@@ -43,6 +46,7 @@ struct Handling: ConnectionSuite {
         #expect(calls.value == "2")
     }
 
+    // K24
     @Test func `a second writable handler replaces the first`() {
         let calls = Box("")
         channel.onWritable { _ in calls.value += "1" }
@@ -72,6 +76,7 @@ struct Handling: ConnectionSuite {
         #expect(calls.value == "x")
     }
 
+    // K24
     @Test func `a handler that was taken away is not called`() throws {
         let calls = Box(0)
         channel.onReadable { _ in calls.value += 1 }
@@ -83,6 +88,7 @@ struct Handling: ConnectionSuite {
         #expect(calls.value == 0)
     }
 
+    // K24
     @Test func `taking the readable handler away leaves the writable one`() throws {
         let calls = Box("")
         channel.onReadable { _ in calls.value += "r" }
@@ -110,6 +116,7 @@ struct Handling: ConnectionSuite {
         reactor.settle()
     }
 
+    // K30
     @Test func `the newer handler runs first`() throws {
         for writableIsNewer in [true, false] {
             let order = Box("")
@@ -127,6 +134,7 @@ struct Handling: ConnectionSuite {
         }
     }
 
+    // K30
     @Test func `taking the other handler away from inside prevents it in the same pass`() throws {
         for writableIsNewer in [true, false] {
             let order = Box("")

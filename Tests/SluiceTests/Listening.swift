@@ -27,6 +27,7 @@ struct Listening {
 
     // MARK: Addresses
 
+    // T15, W14
     @Test func `port 0 becomes a real port`() throws {
         let server = try reactor.listen()
         #expect(server.address.ipAddress == .loopback)
@@ -34,6 +35,7 @@ struct Listening {
         server.close()
     }
 
+    // T18
     @Test func `a server listens at several addresses, in the order given`() throws {
         let other = SocketAddress.ip(.v4(0x7F00_0002), port: 0)
         let server = try reactor.listen(at: [.loopback(port: 0), other])
@@ -115,15 +117,20 @@ struct Listening {
 
     @Test(.enabled(if: hasIPv6))
     func `a listener at the IPv6 wildcard leaves IPv4 alone unless asked`() throws {
-        let server = try reactor.listen(at: [.ip(.any6, port: 0)])
-        let address = SocketAddress.loopback(port: server.address.port ?? 0)
-        let listener = try Socket(for: address)
-        #expect(throws: Never.self) { try listener.bind(to: address) }
-        server.close()
+        // An IPv4 connection of somebody else may have the very port; it won't have each of these.
+        let isFree = try (0..<10).contains { _ in
+            let server = try reactor.listen(at: [.ip(.any6, port: 0)])
+            defer { server.close() }
+            let address = SocketAddress.loopback(port: server.address.port ?? 0)
+            let listener = try Socket(for: address)
+            return (try? listener.bind(to: address)) != nil
+        }
+        #expect(isFree)
     }
 
     // MARK: Exclusive and shared ports (W11, X10)
 
+    // W11, W12
     @Test func `a second listener is told that the address is in use`() throws {
         let first = try reactor.listen()
         let error = #expect(throws: SocketError.self) { try reactor.listen(at: [first.address]) }
@@ -160,6 +167,7 @@ struct Listening {
 
     private func temporaryPath() -> String { "/tmp/sluice-\(getpid())-listening.socket" }
 
+    // T2, W20
     @Test func `a listener at a path accepts, and removes its file when closed`() throws {
         let path = temporaryPath()
         let server = try reactor.listen(at: [.unix(path: path)])
@@ -193,6 +201,7 @@ struct Listening {
         #expect(access(path, F_OK) != 0)
     }
 
+    // T2, W20
     @Test func `a listener at an abstract name accepts`() throws {
         let name = SocketAddress.abstract(name: Array("sluice-\(getpid())-listening".utf8))
         let server = try reactor.listen(at: [name])

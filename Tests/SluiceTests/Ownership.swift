@@ -203,6 +203,7 @@ struct Ownership {
         withExtendedLifetime(reactor) {}
     }
 
+    // K23
     @Test func `a reactor's end closes all that it opened`() throws {
         let before = openNumbers()
         do { _ = try Reactor() }

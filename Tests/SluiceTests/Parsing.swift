@@ -22,7 +22,7 @@ struct Parsing: ConnectionSuite {
         }
         #expect(seen.value == ["a", "ab", "abc"])
         #expect(channel.unreadByteCount == 1)
-        #expect(try channel.readText() == "c")
+        #expect(try channel.readOnce() == "c")
     }
 
     @Test func `a parser is not called for the same bytes again`() throws {
@@ -49,7 +49,7 @@ struct Parsing: ConnectionSuite {
         ends.peer = nil
         #expect(try channel.parse { _ in 0 } == .endOfStream)
         #expect(channel.unreadByteCount == 4)
-        #expect(try channel.readText() == "tail")
+        #expect(try channel.readOnce() == "tail")
         #expect(try channel.read { _ in } == .endOfStream)
     }
 

@@ -216,6 +216,7 @@ struct RawSockets {
         #expect(count == 0)
     }
 
+    // W23
     @Test func `writing to a peer that is gone throws and raises no signal`() throws {
         var pair = try Socket.makePair()
         try Socket.taken(from: &pair.second).close()
@@ -225,6 +226,7 @@ struct RawSockets {
         }
     }
 
+    // W23
     @Test func `writing to a connection that the peer has cut throws and raises no signal`() throws
     {
         let ends = try TCPEnds()

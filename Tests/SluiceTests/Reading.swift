@@ -70,7 +70,7 @@ struct Reading: ConnectionSuite {
     @Test func `the peer's end is an end with the reason finished`() throws {
         try ends.peer?.sendAll("last")
         ends.peer = nil
-        #expect(try channel.readText() == "last")
+        #expect(try channel.readOnce() == "last")
         #expect(channel.endReason == nil)
         #expect(try channel.read { _ in wrongly() } == .endOfStream)
         #expect(try channel.read { _ in wrongly() } == .endOfStream)

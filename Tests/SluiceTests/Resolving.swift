@@ -13,6 +13,7 @@ import Testing
 struct Resolving {
     // MARK: Clients
 
+    // T6
     @Test func `a client finds a server by the name of this machine`() throws {
         let reactor = try Reactor()
         let server = try Server(on: reactor, at: [.loopback(port: 0)]) { channel, _ in
@@ -32,6 +33,7 @@ struct Resolving {
         server.close()
     }
 
+    // T6
     @Test func `a name that does not exist is told as unresolved`() throws {
         let reactor = try Reactor()
         let endpoint = Endpoint.host("nobody.invalid", port: 80)
@@ -80,6 +82,7 @@ struct Resolving {
         #expect(!isDecided.value)
     }
 
+    // W15
     @Test func `a number needs no name service`() throws {
         let reactor = try Reactor()
         let server = try Server(on: reactor, at: [.loopback(port: 0)]) { _, _ in }
@@ -91,6 +94,7 @@ struct Resolving {
         reactor.expect("the connection comes") { isConnected.value }
     }
 
+    // T8
     @Test func `a local address that can't be used is told before the look-up`() throws {
         let reactor = try Reactor()
         var options = ClientOptions()
@@ -216,6 +220,7 @@ struct Resolving {
         #expect(throws: ResolverError.self) { try result.value?.get() }
     }
 
+    // T6
     @Test(arguments: [
         (EAI_NONAME, ResolverError.Reason.unknownName, "Name or service not known"),
         (-5, .noAddress, "No address associated with hostname"),

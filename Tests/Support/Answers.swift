@@ -37,6 +37,7 @@ package final class Answers {
 
 extension SystemCall {
     /// Has every call of a kind fail while `body` runs.
+    @discardableResult
     package static func failing<Result, Failure: Error>(
         _ call: SystemCall, with code: ErrorCode, _ body: () throws(Failure) -> Result
     ) throws(Failure) -> Result {

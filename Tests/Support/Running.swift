@@ -27,6 +27,24 @@ extension Reactor {
         rescue.cancel()
     }
 
+    /// How many turns are taken in some passes: few where nothing happens, one a pass where
+    /// something spins.
+    public func turnCount(passes: Int = 20) -> Int {
+        var ticks = 0
+        var questions = 0
+        func tick() {
+            ticks += 1
+            if ticks < passes { after(.zero) { tick() } }
+        }
+        after(.zero) { tick() }
+        run {
+            questions += 1
+            return ticks == passes
+        }
+        // It asks once beforehand, and once behind each tick.
+        return questions - ticks - 1
+    }
+
     /// Handles everything that is ready, and what becomes ready by it, a bounded number of times.
     public func settle(passes: Int = 20) {
         for _ in 0..<passes { runPending() }

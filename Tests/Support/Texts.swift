@@ -20,7 +20,7 @@ extension Channel {
     }
 
     /// Reads once, as text; empty where nothing waits, and at the end of the input.
-    public func readText() throws -> String {
+    public func readOnce() throws -> String {
         let text = Box("")
         try read { text.value = $0.text }
         return text.value

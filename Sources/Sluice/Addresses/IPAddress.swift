@@ -54,6 +54,14 @@ public enum IPAddress: Hashable, Sendable {
         return false
     }
 
+    /// Whether this stands for any address: 0.0.0.0 or ::.
+    public var isUnspecified: Bool {
+        switch self {
+        case .v4(let value): value == 0
+        case .v6(let high, let low, _): high == 0 && low == 0
+        }
+    }
+
     /// Whether this is ::ffff:0:0/96, an IPv4 address inside IPv6.
     ///
     /// Source: RFC 4291, 2.5.5.2.

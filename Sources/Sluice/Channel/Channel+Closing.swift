@@ -7,8 +7,9 @@ extension Channel {
     /// Closes: no handler is called any more but ``onClose(_:)``, and what was written still goes
     /// out.
     ///
-    /// Never waits. What has not gone out within ``ChannelOptions/lingerLimit`` is dropped and the
-    /// connection is reset. Closing again does nothing.
+    /// What has not gone out within ``ChannelOptions/lingerLimit`` is dropped and the connection is
+    /// reset. Only a blocking channel waits for that and, where the peer has sent what nobody read,
+    /// for the peer's end, a second at most. Closing again does nothing.
     public func close() {
         close(because: .local)
     }
@@ -22,13 +23,22 @@ extension Channel {
     ///
     /// Writing is refused from now on. When both directions are closed the channel is.
     ///
+    /// A copy into the channel ends without a further call.
+    ///
     /// - Throws: ``SocketError`` with operation `.shutDown`: `.shutDown` when this side does not
-    ///   write any more, `.badDescriptor` on a closed channel.
+    ///   write any more, `.badDescriptor` on a closed channel; or the error of connecting or of a
+    ///   write in the background, once.
     public func closeWriting() throws(SocketError) {
         flushOwnTurn()
         guard state.phase == .open || state.phase == .connecting else {
             throw SocketError(.shutDown, .badDescriptor, at: peerAddress)
         }
+        rare?.copyIn?.endWasClosed()
+        if state.output == .open { finishText() }
+        output?.release()
+        if isDue, state.phase == .open, output?.isRefused == false { flushQueue() }
+        if shared.values.isBlocking { try waitUntilSent() }
+        try throwPendingError()
         guard let step = state.closeWriting(queued: output != nil) else {
             throw SocketError(.shutDown, .shutDown, at: peerAddress)
         }
@@ -39,7 +49,8 @@ extension Channel {
 
     /// Ends the reading side: what was not consumed is dropped, and nothing more is read.
     ///
-    /// When both directions are closed the channel is.
+    /// When both directions are closed the channel is. A copy out of the channel ends without a
+    /// further call.
     ///
     /// - Throws: ``SocketError`` with operation `.shutDown`: `.shutDown` when this side does not
     ///   read any more, `.badDescriptor` on a closed channel.
@@ -50,7 +61,8 @@ extension Channel {
         guard let step = state.closeReading() else {
             throw SocketError(.shutDown, .shutDown, at: peerAddress)
         }
-        reader = .none
+        rare?.copyOut?.endWasClosed()
+        setReader(.none)
         perform(step)
         arrange()
     }
@@ -58,6 +70,13 @@ extension Channel {
     func close(because reason: EndReason) {
         flushOwnTurn()
         let wasOpen = state.phase == .open || state.phase == .connecting
+        if wasOpen {
+            endCopies()
+            output?.forgetFiles()
+            finishText()
+            output?.release()
+            if shared.values.isBlocking, isDue { waitBeforeClosing() }
+        }
         perform(
             state.close(queued: output != nil, unread: output == nil && hasUnread, because: reason))
         if wasOpen { dropHandlers() }
@@ -68,14 +87,20 @@ extension Channel {
     func perform(_ step: ChannelState.Step) {
         switch step {
         case .nothing: break
-        case .drain: startLinger()
+        case .drain:
+            if home == nil {
+                perform(state.cutOff(because: .timedOut(.linger)))
+            } else {
+                startLinger()
+            }
         case .shutWriting: shutWriting()
         case .shutReading:
             input = InputQueue()
+            text?.lent = nil
             try? socket?.shutDown(.reading)  // Fails only where the peer is gone.
         case .discard:
             try? socket?.shutDown(.writing)  // Fails only where the peer is gone.
-            startLinger()
+            if shared.values.isBlocking { waitForPeersEnd() } else { startLinger() }
         case .release: release()
         case .cutOff:
             // Where the option is refused the close is an ordinary one.
@@ -84,7 +109,7 @@ extension Channel {
         }
     }
 
-    private func flushOwnTurn() {
+    func flushOwnTurn() {
         guard let reactor = reactorOrNil, reactor.turnOutput.belongs(to: self) else { return }
         flushTurn(reactor)
     }
@@ -114,6 +139,8 @@ extension Channel {
         socket = nil
         output = nil
         input = InputQueue()
+        text?.lent = nil
+        text = nil
         found = []
         guard let reactor = reactorOrNil else { return }
         if reactor.turnOutput.belongs(to: self) { reactor.turnOutput.clear() }

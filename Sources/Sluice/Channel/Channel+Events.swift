@@ -14,8 +14,8 @@ extension Channel {
     /// the end of the input, is called again. Replaces ``onBytes(_:)``; `nil` takes the handler
     /// away. A handler that throws is taken away and its error goes to ``Reactor/onError``.
     public func onReadable(_ handler: ((Channel) throws -> Void)?) {
-        guard state.phase == .open || state.phase == .connecting else { return }
-        reader = handler.map(Reader.readable) ?? .none
+        guard mayInstall(reader: handler != nil) else { return }
+        setReader(handler.map(Reader.readable) ?? .none)
         flags.remove(.writableIsNewer)
         if handler != nil, hasReadableInput { enqueue(.readable) }
         arrange()
@@ -29,8 +29,10 @@ extension Channel {
     /// is called or, without it, the channel is closed. Replaces ``onReadable(_:)``; `nil` takes
     /// the handler away. What a handler throws goes to ``Reactor/onError`` and closes the channel.
     public func onBytes(_ handler: ((Channel, RawSpan) throws -> Void)?) {
-        guard state.phase == .open || state.phase == .connecting else { return }
-        reader = handler.map(Reader.bytes) ?? .none
+        guard mayInstall(reader: handler != nil) else { return }
+        setReader(handler.map(Reader.bytes) ?? .none)
+        // Bytes go on behind an end mark.
+        if handler != nil, state.input == .open { flags.remove(.isEndTold) }
         flags.remove([.needsMore, .writableIsNewer])
         if handler != nil, hasReadableInput || state.input == .ended { enqueue(.readable) }
         arrange()
@@ -51,6 +53,8 @@ extension Channel {
     public func onWritable(_ handler: ((Channel) throws -> Void)?) {
         guard state.phase == .open || state.phase == .connecting else { return }
         if handler == nil && rare == nil { return }
+        // Who has closed the writing side has nothing to wait for; a failed one has its error.
+        if handler != nil, state.output == .finishing || state.output == .shut { return }
         parts.writable = handler
         flags.insert(.writableIsNewer)
         arrange()
@@ -65,7 +69,11 @@ extension Channel {
     /// Calls `handler` once, when the peer has closed its writing side or is gone: also when
     /// nothing is read.
     public func onPeerClosed(_ handler: ((Channel) throws -> Void)?) {
-        if state.phase == .open || state.phase == .connecting { parts.peerClosed = handler }
+        guard state.phase == .open || state.phase == .connecting else { return }
+        parts.peerClosed = handler
+        // Old news is told as well.
+        let isOld = state.peerClosed || state.input == .ended || state.output == .failed
+        if handler != nil, isOld { enqueue(.peerClosed) }
     }
 
     /// Calls `handler` once, as the last event of the channel, when its descriptor is closed.
@@ -79,10 +87,16 @@ extension Channel {
     /// Which handlers are installed: `readable` for both ways to read, `writable`, `peerClosed`.
     public var handled: Interest {
         var result = Interest()
-        if case .none = reader {} else { result.insert(.readable) }
+        if case .none = ownReader {} else { result.insert(.readable) }
         if rare?.writable != nil { result.insert(.writable) }
         if rare?.peerClosed != nil { result.insert(.peerClosed) }
         return result
+    }
+
+    func mayInstall(reader isHandler: Bool) -> Bool {
+        guard state.phase == .open || state.phase == .connecting else { return false }
+        if let text { keepLent(text) }
+        return !isHandler || state.input != .shut
     }
 
     /// Stops reading until ``resumeReading()``; the peer is held back once the kernel's buffers are
@@ -137,13 +151,16 @@ extension Channel {
         case .closed: return 0
         case .open: break
         }
-        let writes = output != nil || (rare?.writable != nil && state.output != .shut)
+        let writes = isDue || (awaitsRoom && state.output != .shut)
         if wantsInput { return Int16(EV_READ | EV_CLOSED | (writes ? EV_WRITE : 0)) }
-        if output == nil, writes { return Int16(EV_WRITE | (state.peerClosed ? 0 : EV_CLOSED)) }
+        if !isDue, writes { return Int16(EV_WRITE | (state.peerClosed ? 0 : EV_CLOSED)) }
         // Nobody reads. Level-triggered, the peer's end would be reported over and over; and
         // libevent passes on an error only to who waits for reading or writing.
         return Self.edge
     }
+
+    /// Whether a handler waits for room to write; it rests while a copy writes.
+    private var awaitsRoom: Bool { rare?.writable != nil && !isCopySink }
 
     var wantsInput: Bool {
         if flags.contains(.pausedByProgram) { return false }
@@ -151,6 +168,9 @@ extension Channel {
         case .none: false
         case .readable: state.input != .shut
         case .bytes: state.input == .open && !isHeldBackByOutput
+        case .lines:
+            state.input == .open && !isHeldBackByOutput && text?.input.isAtEndMark != true
+        case .pump(let pump): state.input == .open && pump.wantsInput
         }
     }
 
@@ -190,10 +210,16 @@ extension Channel: Resident, TurnWriter, DeadlineOwner {
     func takeTurn(on reactor: Reactor) {
         let what = found
         found = []
-        flags.remove(.isEnqueued)
+        flags.subtract([.isEnqueued, .isKernelEmpty])
         switch state.phase {
         case .open: handleOpen(what, reactor)
-        case .connecting: if !what.isEmpty { finishConnecting() }
+        case .connecting:
+            if what.contains(.writable) {
+                finishConnecting()
+            } else if case .pump(let pump) = reader {
+                // A copy of nothing has all it needs.
+                pump.sourceIsReady()
+            }
         case .draining: flushQueue()
         case .discarding: discardInput()
         case .closed: reportClosed()
@@ -206,9 +232,11 @@ extension Channel: Resident, TurnWriter, DeadlineOwner {
             handleReadable(reactor)
             return
         }
-        let wasQueued = output != nil
+        if rare?.isDecided == true { reportDecided() }
+        if rare?.isDrainDue == true { reportDrained() }
+        let wasQueued = isDue
         if wasQueued, what.contains(.writable) { flushQueue() }
-        notePeerClose(what, isExplained: wasQueued || rare?.writable != nil)
+        notePeerClose(what, isExplained: wasQueued || awaitsRoom)
         if flags.contains(.writableIsNewer) {
             if what.contains(.writable) { handleWritable(reactor) }
             if what.contains(.readable) { handleReadable(reactor) }
@@ -224,17 +252,22 @@ extension Channel: Resident, TurnWriter, DeadlineOwner {
         switch reader {
         case .none: break
         case .bytes: deliver(reactor)
+        case .lines: deliverLines(reactor)
+        case .pump(let pump): pump.sourceIsReady()
         case .readable(let handler):
             guard wantsInput else { return }
+            flags.insert(.isInTurn)
             let threw = reactor.attempt(for: self) { try handler(self) }
-            if threw, case .readable = reader { reader = .none }
+            flags.subtract([.isInTurn, .isKernelEmpty])
+            if threw, case .readable = ownReader { setReader(.none) }
             if threw { handlerWasLost() }
             if wantsInput, hasReadableInput { enqueue(.readable) }
         }
     }
 
     private func handleWritable(_ reactor: Reactor) {
-        guard state.phase == .open, output == nil, turnByteCount == 0, let handler = rare?.writable
+        guard state.phase == .open, !isDue, turnByteCount == 0, !isCopySink,
+            let handler = rare?.writable
         else { return }
         if reactor.attempt(for: self, { try handler(self) }) {
             rare?.writable = nil
@@ -253,7 +286,7 @@ extension Channel: Resident, TurnWriter, DeadlineOwner {
     }
 
     private func closeIfForsaken() {
-        guard flags.contains(.hasLostHandler), handled.isEmpty, state.phase == .open,
+        guard flags.contains(.hasLostHandler), handled.isEmpty, !isCopySource, state.phase == .open,
             state.peerClosed || state.input == .ended || state.output == .failed
         else { return }
         close()
@@ -273,7 +306,9 @@ extension Channel: Resident, TurnWriter, DeadlineOwner {
             isClosed = found.isFailed || (found.isFinished && state.input != .shut)
             if found.isFailed { takeSocketError() }
         }
-        guard isClosed || state.output == .failed, state.sawPeerClose() else { return }
+        guard isClosed || state.output == .failed else { return }
+        let isNews = state.sawPeerClose()
+        if !isNews, rare?.peerClosed == nil { return }
         if let handler = rare?.peerClosed {
             rare?.peerClosed = nil
             _ = reactor.attempt(for: self) { try handler(self) }
@@ -287,76 +322,17 @@ extension Channel: Resident, TurnWriter, DeadlineOwner {
     private func takeSocketError() {
         // An option that can't be read leaves the reset that was reported.
         let code = (try? socket?.get(.pendingError)) ?? .connectionReset
-        readFailed(
-            SocketError(.read, code.rawValue == 0 ? .connectionReset : code, at: peerAddress))
-    }
-
-    private func finishConnecting() {
-        let code: ErrorCode
-        do { code = try socket?.get(.pendingError) ?? .badDescriptor } catch { code = error.code }
-        reactorOrNil?.deadlines.remove(deadline)
-        if code.rawValue == 0 {
-            lastReceived = reactorOrNil?.now ?? lastReceived
-            lastSent = lastReceived
-            perform(state.connected(queued: output != nil))
-            startIdleDeadline()
-            reportConnected(nil)
-            flushQueue()
-            arrange()
-        } else {
-            connectFailed(SocketError(.connect, code, at: peerAddress))
-        }
-    }
-
-    func connectFailed(_ error: SocketError, because reason: EndReason? = nil) {
-        output = nil
-        perform(state.connectFailed(reason ?? .failed(error)))
-        if state.phase == .open {
-            parts.pendingError = error
-            enqueue([.readable, .writable])
-        }
-        reportConnected(error)
-        arrange()
-    }
-
-    private func reportConnected(_ error: SocketError?) {
-        guard let handler = rare?.connected else { return }
-        rare?.connected = nil
-        handler(self, error)
+        let error = SocketError(
+            .read, code.rawValue == 0 ? .connectionReset : code, at: peerAddress)
+        // Readers meet it as the end; who asks for the error is told.
+        if !isCopySink { parts.socketError = error }
+        readFailed(error)
     }
 
     private func reportClosed() {
+        if rare?.isDecided == true { reportDecided() }
         guard let handler = rare?.closed, let reason = state.reason else { return }
         rare?.closed = nil
         handler(self, reason)
-    }
-}
-
-// MARK: - Deadlines
-
-extension Channel {
-    func startIdleDeadline() {
-        guard let reactor = reactorOrNil, state.phase == .open else { return }
-        reactor.deadlines.remove(deadline)
-        deadline = .none
-        if shared.idle > 0 { setDeadline(max(lastReceived, lastSent) + shared.idle) }
-    }
-
-    func setDeadline(_ nanoseconds: UInt64) {
-        guard let reactor = reactorOrNil else { return }
-        reactor.deadlines.remove(deadline)
-        deadline = reactor.deadlines.insert(self, at: nanoseconds)
-    }
-
-    func deadlinePassed() {
-        deadline = .none
-        switch state.phase {
-        case .open:
-            guard let reactor = reactorOrNil, shared.idle > 0 else { return }
-            let due = max(lastReceived, lastSent) + shared.idle
-            if due > reactor.now { setDeadline(due) } else { close(because: .timedOut(.idle)) }
-        case .draining, .discarding: perform(state.cutOff(because: .timedOut(.linger)))
-        case .connecting, .closed: break
-        }
     }
 }

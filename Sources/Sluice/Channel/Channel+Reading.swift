@@ -17,13 +17,15 @@ extension Channel {
     public func read(
         upTo maximum: Int = .max, _ body: (RawSpan) throws -> Void
     ) throws -> ReadResult {
-        let reactor = try readingReactor()
-        flags.remove(.needsMore)
-        if maximum <= 0 { return .bytes(0) }
+        if maximum <= 0 {
+            try checkReading()
+            return .bytes(0)
+        }
+        if try !beginReading() { return noted(.wouldBlock) }
         if !input.isEmpty { return try readQueued(upTo: maximum, body) }
-        return try reactor.withScratch { buffer in
-            let result = try receive(into: buffer, upTo: min(maximum, buffer.count), reactor)
-            guard case .bytes(let count) = result else { return result }
+        return try withScratch { buffer in
+            let result = try receive(into: buffer, upTo: min(maximum, buffer.count))
+            guard case .bytes(let count) = noted(result) else { return result }
             try body(UnsafeRawBufferPointer(rebasing: buffer[..<count]).bytes)
             return result
         }
@@ -33,11 +35,13 @@ extension Channel {
     ///
     /// - Throws: ``SocketError`` with operation `.read`, as ``read(upTo:_:)``.
     public func read(into storage: inout MutableRawSpan) throws(SocketError) -> ReadResult {
-        let reactor = try readingReactor()
-        flags.remove(.needsMore)
+        if storage.byteCount == 0 {
+            try checkReading()
+            return .bytes(0)
+        }
+        if try !beginReading() { return noted(.wouldBlock) }
         return try storage.withUnsafeMutableBytes { bytes throws(SocketError) in
-            if bytes.isEmpty { return .bytes(0) }
-            if input.isEmpty { return try receive(into: bytes, upTo: bytes.count, reactor) }
+            if input.isEmpty { return noted(try receive(into: bytes, upTo: bytes.count)) }
             let count = min(bytes.count, input.byteCount)
             input.withBytes { queued in
                 queued.withUnsafeBytes { bytes.copyMemory(from: .init(rebasing: $0[..<count])) }
@@ -60,21 +64,24 @@ extension Channel {
     ///   the channel.
     @discardableResult
     public func parse(_ body: (RawSpan) throws -> Int) throws -> ReadResult {
-        let reactor = try readingReactor()
-        let hadLeft = !input.isEmpty
         let wasWaiting = flags.contains(.needsMore)
-        flags.remove(.needsMore)
-        return try reactor.withScratch { buffer in
+        if try !beginReading() { return noted(.wouldBlock) }
+        let hadLeft = !input.isEmpty
+        return try withScratch { buffer in
             var fresh = 0
             if !hadLeft || wasWaiting || state.input == .open {
-                let result = try receive(into: buffer, upTo: buffer.count, reactor)
+                // Who holds something does not wait for more, unless it was not enough before.
+                let result =
+                    hadLeft && !wasWaiting
+                    ? receiveOnce(into: buffer, upTo: buffer.count)
+                    : try receive(into: buffer, upTo: buffer.count)
                 if case .bytes(let count) = result {
                     fresh = count
                 } else if !hadLeft || (result == .wouldBlock && wasWaiting) {
                     if hadLeft { flags.insert(.needsMore) }
-                    return result
+                    return noted(result)
                 } else if result == .endOfStream, wasWaiting {
-                    return result
+                    return noted(result)
                 }
             }
             let bytes = UnsafeRawBufferPointer(rebasing: buffer[..<fresh])
@@ -92,6 +99,7 @@ extension Channel {
         defer {
             if consumed < bytes.count, state.phase == .open {
                 input.append(UnsafeRawBufferPointer(rebasing: bytes[consumed...]))
+                text?.input.reset()
                 flags.insert(.needsMore)
             }
         }
@@ -104,11 +112,18 @@ extension Channel {
     ) throws -> Int {
         input.append(bytes)
         var queue = input.take()
-        defer { if state.phase == .open { input.putBack(queue) } }
+        defer { putBack(queue) }
         let consumed = try checked(queue.withBytes(body), queue.byteCount)
         queue.drop(consumed)
         if !queue.isEmpty { flags.insert(.needsMore) }
         return consumed
+    }
+
+    /// Puts what is left of the queue before what has come since; text begins anew there.
+    func putBack(_ rest: consuming InputQueue) {
+        guard state.phase == .open else { return }
+        input.putBack(rest)
+        text?.input.reset()
     }
 
     private func checked(_ consumed: Int, _ count: Int) -> Int {
@@ -116,7 +131,8 @@ extension Channel {
         return consumed
     }
 
-    private func keepUnderLimit() throws(SocketError) {
+    /// Closes the channel where more is kept than may be.
+    func keepUnderLimit() throws(SocketError) {
         guard input.byteCount > shared.values.inputLimit else { return }
         close(because: .limit(.input))
         throw SocketError(.read, .messageTooLong, at: peerAddress)
@@ -129,7 +145,7 @@ extension Channel {
         let count = min(maximum, queue.byteCount)
         defer {
             queue.drop(count)
-            if state.phase == .open { input.putBack(queue) }
+            putBack(queue)
             announceRest()
         }
         try queue.withBytes { try body($0.extracting(first: count)) }
@@ -137,18 +153,51 @@ extension Channel {
     }
 
     /// What is left counts as readable, though the kernel has nothing to report.
-    private func announceRest() {
+    func announceRest() {
         if hasReadableInput, wantsInput { enqueue(.readable) }
     }
 
-    /// The reactor, if this side still reads and no error waits to be told.
-    private func readingReactor() throws(SocketError) -> Reactor {
-        guard let reactorOrNil, state.phase == .open || state.phase == .connecting else {
+    /// Makes sure that this side still reads and that no error waits to be told, before bytes are
+    /// read.
+    ///
+    /// - Returns: `false` where the next byte may still belong to the line before.
+    private func beginReading() throws(SocketError) -> Bool {
+        try checkReading()
+        flags.remove([.needsMore, .isAtEnd, .isBlocked])
+        guard let text else { return true }
+        return skipLineFeed(text, waits: shared.values.isBlocking)
+    }
+
+    /// Makes sure that this side still reads and that no error waits to be told.
+    func checkReading() throws(SocketError) {
+        if state.phase == .connecting, shared.values.isBlocking { try waitForConnection() }
+        guard state.phase == .open || state.phase == .connecting else {
             throw SocketError(.read, .badDescriptor, at: peerAddress)
         }
         if state.input == .shut { throw SocketError(.read, .shutDown, at: peerAddress) }
+        if isCopySource { throw SocketError(.read, .busy, at: peerAddress) }
         try throwPendingError()
-        return reactorOrNil
+    }
+
+    /// Notes for ``isAtEnd`` and ``isBlocked`` what a read of bytes met.
+    private func noted(_ result: ReadResult) -> ReadResult {
+        switch result {
+        case .bytes: break
+        case .endOfStream: flags.insert(.isAtEnd)
+        case .wouldBlock: flags.insert(.isBlocked)
+        }
+        return result
+    }
+
+    /// Lends memory to read into: the reactor's own, where there is one.
+    func withScratch<Result, Failure: Error>(
+        _ body: (UnsafeMutableRawBufferPointer) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        if let reactorOrNil { return try reactorOrNil.withScratch(body) }
+        let buffer = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: Reactor.scratchByteCount, alignment: 64)
+        defer { buffer.deallocate() }
+        return try body(buffer)
     }
 
     func throwPendingError() throws(SocketError) {
@@ -157,11 +206,20 @@ extension Channel {
         throw error
     }
 
-    /// One read(2), with its outcome noted.
-    @inline(__always)
+    /// Reads what is there; a blocking channel waits for it.
     func receive(
-        into buffer: UnsafeMutableRawBufferPointer, upTo size: Int, _ reactor: Reactor
+        into buffer: UnsafeMutableRawBufferPointer, upTo size: Int
     ) throws(SocketError) -> ReadResult {
+        while true {
+            let result = receiveOnce(into: buffer, upTo: size)
+            guard result == .wouldBlock, shared.values.isBlocking else { return result }
+            try waitToRead()
+        }
+    }
+
+    /// One recv(2), with its outcome noted; an error counts as the end.
+    @inline(__always)
+    func receiveOnce(into buffer: UnsafeMutableRawBufferPointer, upTo size: Int) -> ReadResult {
         if state.phase == .connecting { return .wouldBlock }
         guard state.input == .open, let start = buffer.baseAddress else { return .endOfStream }
         do {
@@ -170,7 +228,7 @@ extension Channel {
             case .bytes(let count):
                 counted.bytesReceived &+= UInt64(count)
                 counted.reads &+= 1
-                lastReceived = reactor.now
+                lastReceived = clock
             case .endOfStream:
                 perform(state.inputEnded())
                 if rare?.peerClosed != nil { enqueue(.peerClosed) }
@@ -190,8 +248,10 @@ extension Channel {
     /// Reads what waits, up to the limit of a turn, and hands it to the handler of `onBytes`.
     func deliver(_ reactor: Reactor) {
         var budget = shared.values.bytesPerTurn
-        // The handler may pause, close, or give way to another: all is asked anew each time.
+        // The handler may pause, close, read text, or give way to another: all is asked anew each
+        // time.
         while budget > 0, case .bytes(let handler) = reader, isReadyForBytes {
+            if let text, !skipLineFeed(text, waits: false) { return }
             if !input.isEmpty {
                 let queue = input.take()
                 budget -= queue.byteCount
@@ -211,7 +271,7 @@ extension Channel {
         }
     }
 
-    private var isReadyForBytes: Bool {
+    var isReadyForBytes: Bool {
         state.phase == .open && !flags.contains(.pausedByProgram) && !isHeldBackByOutput
     }
 
@@ -221,9 +281,7 @@ extension Channel {
         to handler: @escaping (Channel, RawSpan) throws -> Void, _ reactor: Reactor
     ) -> Int {
         reactor.withScratch { buffer in
-            // Errors of the read are noted by `receive`, which then reports the end.
-            let result = (try? receive(into: buffer, upTo: buffer.count, reactor)) ?? .endOfStream
-            switch result {
+            switch receiveOnce(into: buffer, upTo: buffer.count) {
             case .wouldBlock:
                 // After a failed write nobody waits for more than what the peer had sent before.
                 if state.output == .failed { finishInput(reactor) }
@@ -255,8 +313,7 @@ extension Channel {
 
     /// Reads and drops what a peer still sends after this side has closed.
     func discardInput() {
-        guard let reactor = reactorOrNil else { return }
-        reactor.withScratch { buffer in
+        withScratch { buffer in
             guard let start = buffer.baseAddress else { return }
             var budget = shared.values.bytesPerTurn
             while budget > 0, state.phase == .discarding {

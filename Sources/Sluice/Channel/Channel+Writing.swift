@@ -4,18 +4,29 @@
 // What the kernel does not take waits in the channel's queue, within its limit.
 
 extension Channel {
-    /// Writes bytes: they leave at the end of the turn, or when the kernel takes them.
+    /// Writes bytes: they leave as ``ChannelOptions/buffering`` says, first of all at the end of the
+    /// turn.
     ///
-    /// Never waits. Bytes are copied where they can't be sent at once.
+    /// Waits only on a blocking channel, until the kernel has taken what is due. Bytes are copied
+    /// where they can't be sent at once.
     ///
     /// - Returns: whether the queue is above the high mark.
     /// - Throws: ``SocketError`` with operation `.write`: `.badDescriptor` on a closed channel,
     ///   `.shutDown` after ``closeWriting()``, `.noBufferSpace` when the bytes would not fit the
-    ///   queue's limit (nothing of them is taken), `.brokenPipe` after the peer has gone, or the
+    ///   queue's limit (nothing of them is taken; never on a blocking channel), `.brokenPipe` after the peer has gone, or the
     ///   error of a write in the background, once.
     @discardableResult
     public func write(_ bytes: RawSpan) throws(SocketError) -> WriteResult {
         try bytes.withUnsafeBytes { bytes throws(SocketError) in try write(bytes, sharing: nil) }
+    }
+
+    /// Writes what text has become.
+    ///
+    /// - Parameter isLine: whether the text has a line feed, whatever that is among the bytes.
+    func write(encoded bytes: RawSpan, isLine: Bool) throws(SocketError) -> WriteResult {
+        try bytes.withUnsafeBytes { bytes throws(SocketError) in
+            try write(bytes, sharing: nil, isLine: isLine)
+        }
     }
 
     /// Writes an array: large ones are kept until they are sent instead of being copied.
@@ -30,12 +41,55 @@ extension Channel {
 
     @inline(__always)
     private func write(
-        _ bytes: UnsafeRawBufferPointer, sharing array: [UInt8]?
+        _ bytes: UnsafeRawBufferPointer, sharing array: [UInt8]?, isLine: Bool? = nil
     ) throws(SocketError) -> WriteResult {
-        let home = try checkedHome(forWriting: bytes.count)
+        if rare != nil, isCopySink { throw SocketError(.write, .busy, at: peerAddress) }
+        try checkWriting(bytes.count)
         if bytes.isEmpty { return markResult }
         counted.writes &+= 1
-        return home._withUnsafeGuaranteedRef { collect(bytes, sharing: array, $0) }
+        if shared.collectsTurns, let home {
+            return home._withUnsafeGuaranteedRef { collect(bytes, sharing: array, $0) }
+        }
+        return try buffer(bytes, sharing: array, isLine)
+    }
+
+    /// Takes what a copy brings, whatever the buffering: it leaves at the end of the turn.
+    ///
+    /// - Parameter waits: sends it now, as a channel that blocks does.
+    func pumpIn(_ bytes: RawSpan, waits: Bool) throws(SocketError) -> WriteResult {
+        // Above its mark a copy stops: it adds one piece to the queue at most, whatever the limit.
+        try checkWriting()
+        if bytes.isEmpty { return markResult }
+        return try bytes.withUnsafeBytes { bytes throws(SocketError) in
+            guard let home, !waits else { return try buffer(bytes, sharing: nil, nil) }
+            return home._withUnsafeGuaranteedRef { collect(bytes, sharing: nil, $0) }
+        }
+    }
+
+    /// Takes bytes as the other ways of buffering than by turns have it.
+    @inline(never)
+    private func buffer(
+        _ bytes: UnsafeRawBufferPointer, sharing array: [UInt8]?, _ isLine: Bool?
+    ) throws(SocketError) -> WriteResult {
+        flushOwnTurn()
+        queue(bytes, sharing: array, from: 0)
+        switch shared.values.buffering {
+        case .none, .turn: output?.release()
+        case .line where isLine ?? bytes.contains(UInt8(ascii: "\n")): output?.release()
+        case .line, .full: output?.hold(bytes.count, untilFull: shared.values.bufferByteCount)
+        }
+        try sendDue()
+        return markResult
+    }
+
+    /// Offers the kernel what is to go out; a blocking channel waits until it has taken all.
+    private func sendDue() throws(SocketError) {
+        guard shared.values.isBlocking else {
+            if isDue, !waitsForKernel { flushQueue() }
+            return
+        }
+        if isDue { try waitUntilSent() }
+        try throwPendingError()
     }
 
     /// Takes bytes for the end of the turn, sends them or queues them.
@@ -54,6 +108,7 @@ extension Channel {
             }
         }
         queue(bytes, sharing: array, from: 0)
+        output?.release()
         if state.phase == .open, !flags.contains(.isUnflushed), !waitsForKernel {
             flags.insert(.isUnflushed)
             reactor.unflushed.append(self)
@@ -61,20 +116,58 @@ extension Channel {
         return markResult
     }
 
-    /// Sends everything now that the kernel takes, instead of at the end of the turn.
+    /// Sends everything now, instead of at the end of the turn or when a buffer is full.
     ///
-    /// What it does not take goes out in the background.
+    /// What the kernel does not take goes out in the background; a blocking channel waits for it.
     ///
     /// - Throws: ``SocketError`` with operation `.write`, as ``write(_:)-(RawSpan)``.
     public func flush() throws(SocketError) {
-        let reactor = try checkedHome(forWriting: 0).takeUnretainedValue()
-        if reactor.turnOutput.belongs(to: self) { flushTurn(reactor) } else { flushQueue() }
+        try checkWriting(0)
+        output?.release()
+        if let reactor = reactorOrNil, reactor.turnOutput.belongs(to: self) {
+            flushTurn(reactor)
+        } else if !shared.values.isBlocking {
+            flushQueue()
+        }
+        if shared.values.isBlocking { try waitUntilSent() }
         try throwPendingError()
     }
 
+    /// Sends what was collected for the end of the turn, since nobody ends it while a channel waits.
+    func sendTurn() {
+        flushOwnTurn()
+        if flags.contains(.isUnflushed), !waitsForKernel { quietly { flushQueue() } }
+    }
+
+    /// Takes a part of a file, to go out behind what was written before.
+    func queue(_ file: FileRange) throws(SocketError) {
+        if isCopySink { throw SocketError(.write, .busy, at: peerAddress) }
+        try checkWriting()
+        if file.left == 0 { return }
+        flushOwnTurn()
+        let queue = output ?? OutputQueue()
+        if queue.fileCount == OutputQueue.fileLimit {
+            throw SocketError(.write, .noBufferSpace, at: peerAddress)
+        }
+        output = queue
+        queue.append(file)
+        try sendDue()
+    }
+
+    /// Sends the last bytes of this side, which no limit refuses.
+    func writeLast(_ bytes: [UInt8]) {
+        flushOwnTurn()
+        bytes.withUnsafeBytes { queue($0, sharing: nil, from: 0) }
+        output?.release()
+        if state.phase == .open, !waitsForKernel { flushQueue() }
+    }
+
+    /// Whether bytes wait that are to go out.
+    var isDue: Bool { (output?.dueByteCount ?? 0) > 0 }
+
     private var markResult: WriteResult {
         guard let output else { return .accepted }
-        if output.byteCount <= shared.values.highWaterMark { return .accepted }
+        if output.waitingByteCount <= shared.values.highWaterMark { return .accepted }
         if !output.isAboveMark {
             output.isAboveMark = true
             arrange()
@@ -82,23 +175,23 @@ extension Channel {
         return .aboveMark
     }
 
-    /// The reactor, if this side may write `count` bytes more and no error waits to be told.
+    /// Makes sure that this side may write `count` bytes more and that no error waits to be told.
     @inline(__always)
-    private func checkedHome(forWriting count: Int) throws(SocketError) -> Unmanaged<Reactor> {
-        guard let home, state.phase == .open || state.phase == .connecting,
-            !state.isCloseAsked
+    func checkWriting(_ count: Int = 0) throws(SocketError) {
+        guard state.phase == .open || state.phase == .connecting, !state.isCloseAsked
         else { throw SocketError(.write, .badDescriptor, at: peerAddress) }
         if rare != nil { try throwPendingError() }
         if state.output != .open {
             throw SocketError(
                 .write, state.output == .failed ? .brokenPipe : .shutDown, at: peerAddress)
         }
-        if count > shared.values.outputLimit - TurnOutput.capacity - (output?.byteCount ?? 0),
-            count > shared.values.outputLimit - unsentByteCount
+        // What adds nothing always fits, also above the limit; a blocking channel waits for room.
+        if count > 0, !shared.values.isBlocking,
+            count > shared.values.outputLimit - TurnOutput.capacity - (output?.byteCount ?? 0),
+            count > shared.values.outputLimit - (output?.byteCount ?? 0) - turnByteCount
         {
             throw SocketError(.write, .noBufferSpace, at: peerAddress)
         }
-        return home
     }
 
     /// Whether the kernel was full when it was last asked.
@@ -129,7 +222,7 @@ extension Channel {
         } catch {
             return writeFailed(error)
         }
-        noteSent(sent, reactor)
+        noteSent(sent)
         if sent == collected.count + bytes.count { return }
         // Nothing overwrites the collected bytes before they are copied here.
         if sent < collected.count { queue(collected, sharing: nil, from: sent) }
@@ -139,10 +232,10 @@ extension Channel {
     }
 
     @inline(__always)
-    private func noteSent(_ count: Int, _ reactor: Reactor) {
+    private func noteSent(_ count: Int) {
         if count == 0 { return }
         counted.bytesSent &+= UInt64(count)
-        lastSent = reactor.now
+        lastSent = clock
     }
 }
 
@@ -169,7 +262,7 @@ extension Channel {
         } catch {
             return writeFailed(error)
         }
-        noteSent(sent, reactor)
+        noteSent(sent)
         if sent == bytes.count { return }
         // Nothing overwrites the collected bytes before they are copied here.
         queue(bytes, sharing: nil, from: sent)
@@ -181,31 +274,31 @@ extension Channel {
     /// Offers the queue to the kernel, and does what was waiting for its end.
     func flushQueue() {
         flags.remove(.isUnflushed)
-        guard let reactor = reactorOrNil, let queue = output,
-            state.phase == .open || state.phase == .draining
-        else { return }
+        guard let queue = output, state.phase == .open || state.phase == .draining else { return }
+        defer { tellFiles(of: queue) }
         var budget = max(shared.values.bytesPerTurn, 1)
         queue.isRefused = false
         do {
-            while !queue.isEmpty, budget > 0 {
+            while queue.dueByteCount > 0, budget > 0 {
                 guard case .bytes(let count)? = try socket?.send(queue) else {
                     queue.isRefused = true
                     break
                 }
-                noteSent(count, reactor)
+                noteSent(count)
                 budget -= count
             }
         } catch {
             return writeFailed(error)
         }
         if queue.isEmpty {
-            output = nil
-        } else if !queue.isRefused {
+            if output === queue { output = nil }
+        } else if !queue.isRefused, queue.dueByteCount > 0 {
             // The turn is over, not the kernel's room: nothing would report it again.
             enqueue(.writable)
             queue.isRefused = true
         }
         checkMarks(queue)
+        if !isDue { rare?.copyIn?.sinkHasRoom() }
         if output == nil { perform(state.drained(unread: state.phase == .draining && hasUnread)) }
         arrange()
     }
@@ -213,10 +306,29 @@ extension Channel {
     /// Lets reading and the program go on when the queue has fallen to the low mark.
     func checkMarks(_ emptied: OutputQueue? = nil) {
         guard let queue = emptied ?? output, queue.isAboveMark,
-            queue.byteCount <= shared.values.lowWaterMark
+            queue.waitingByteCount <= shared.values.lowWaterMark
         else { return }
         queue.isAboveMark = false
-        if wantsInput, hasReadableInput { enqueue(.readable) }
+        rare?.copyIn?.sinkHasRoom()
+        readOn()
+        guard rare?.drained != nil else { return }
+        if flags.contains(.isWaiting) {
+            // No handler runs while somebody waits: it is told in a turn of its own.
+            rare?.isDrainDue = true
+            return enqueue([])
+        }
+        reportDrained()
+    }
+
+    /// Reads what waited for the output to fall; an end that did is told now.
+    func readOn() {
+        let hasEnded = state.input == .ended || text?.input.isAtEndMark == true
+        let endIsDue = hasEnded && !flags.contains(.isEndTold) && isReadyForBytes
+        if endIsDue || (wantsInput && hasReadableInput) { enqueue(.readable) }
+    }
+
+    func reportDrained() {
+        rare?.isDrainDue = false
         guard state.phase == .open, let handler = rare?.drained, let reactor = reactorOrNil else {
             return
         }
@@ -225,10 +337,13 @@ extension Channel {
 
     /// A write failed: what was queued is lost, and the error waits for the next operation.
     func writeFailed(_ error: SocketError) {
-        let located = drop(error)
-        let step = state.writeFailed(reason(of: located))
+        let dropped = output
+        defer { tellFiles(of: dropped) }
+        let (located, isTold) = drop(error)
+        let step = state.writeFailed(
+            reason(of: located), cutsInput: located.code == .connectionReset)
         if state.phase == .open {
-            parts.pendingError = located
+            if !isTold { keepError(located) }
             enqueue([.readable, .writable, .peerClosed])
         }
         perform(step)
@@ -237,19 +352,37 @@ extension Channel {
 
     /// A read failed, which is told as the end of the input: nothing more goes either way.
     func readFailed(_ error: SocketError) {
-        let located = drop(error)
+        let dropped = output
+        defer { tellFiles(of: dropped) }
+        let (located, _) = drop(error)
         let step = state.readFailed(reason(of: located))
+        rare?.copyIn?.sinkFailed(located)
         if state.phase == .open { enqueue([.readable, .writable, .peerClosed]) }
         perform(step)
         arrange()
     }
 
-    private func drop(_ error: SocketError) -> SocketError {
+    /// An error waits for the next operation; a copy tells the one that it met.
+    func keepError(_ error: SocketError) {
+        if let copy = rare?.copyIn {
+            copy.sinkFailed(error)
+        } else {
+            parts.pendingError = error
+        }
+    }
+
+    /// Drops what is to go out.
+    ///
+    /// - Returns: the error, with the peer's address, and whether somebody who sends a file is told
+    ///   of it.
+    private func drop(_ error: SocketError) -> (SocketError, isTold: Bool) {
         if let reactor = reactorOrNil, reactor.turnOutput.belongs(to: self) {
             reactor.turnOutput.clear()
         }
+        let located = SocketError(error.operation, error.code, at: peerAddress)
+        let isTold = output?.fail(located) ?? false
         output = nil
-        return SocketError(error.operation, error.code, at: peerAddress)
+        return (located, isTold)
     }
 
     private func reason(of error: SocketError) -> EndReason {

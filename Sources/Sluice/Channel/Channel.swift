@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The one shared class of the library: a socket on a reactor, with its state, queues and handlers.
-// This file holds what a channel is; the extensions hold what it does.
+// The one shared class of the library: a socket with its state, queues and handlers, on a reactor
+// or alone. This file holds what a channel is; the extensions hold what it does.
 
 internal import CLibevent
 internal import CSystemCalls
 
-/// A buffered stream over a socket, on a reactor.
+/// A buffered stream over a socket, on a reactor or, blocking, without one.
 ///
 /// Handlers run on the reactor's thread, one at a time. A channel stays open until somebody closes
 /// it or, for channels with ``onBytes(_:)`` or a limit that was met, until it closes itself; the
@@ -34,6 +34,8 @@ public final class Channel {
     @exclusivity(unchecked) var state: ChannelState
     @exclusivity(unchecked) var reader = Reader.none
     @exclusivity(unchecked) var input = InputQueue()
+    /// How far the text of both directions has come; made when text is first read or written.
+    @exclusivity(unchecked) var text: ChannelText?
     @exclusivity(unchecked) var shared: SharedOptions
     @exclusivity(unchecked) var counted = ChannelCounters()
     @exclusivity(unchecked) var lastReceived: UInt64
@@ -52,7 +54,7 @@ public final class Channel {
 
     /// Small facts about a channel, a bit each.
     struct Flags: OptionSet {
-        let rawValue: UInt8
+        let rawValue: UInt16
         /// The reader saw an incomplete message: what is queued does not count as readable until
         /// more comes.
         static let needsMore = Flags(rawValue: 1)
@@ -70,6 +72,16 @@ public final class Channel {
         static let isLingering = Flags(rawValue: 64)
         /// A handler was taken away because it threw.
         static let hasLostHandler = Flags(rawValue: 128)
+        /// The last call that read met the end of the input.
+        static let isAtEnd = Flags(rawValue: 256)
+        /// The last call that read got less than it asked for, as no more was there.
+        static let isBlocked = Flags(rawValue: 512)
+        /// In this turn of the channel's the kernel's buffer was read empty.
+        static let isKernelEmpty = Flags(rawValue: 1024)
+        /// Somebody waits for the socket, and no handler may run.
+        static let isWaiting = Flags(rawValue: 2048)
+        /// The channel's turn is under way.
+        static let isInTurn = Flags(rawValue: 4096)
     }
 
     /// Who takes the input.
@@ -77,6 +89,8 @@ public final class Channel {
         case none
         case readable((Channel) throws -> Void)
         case bytes((Channel, RawSpan) throws -> Void)
+        case lines((Channel, String) throws -> Void)
+        case pump(any Pump)
     }
 
     /// What most channels do without.
@@ -90,8 +104,18 @@ public final class Channel {
         @exclusivity(unchecked) var drained: ((Channel) throws -> Void)?
         @exclusivity(unchecked) var closed: ((Channel, EndReason) -> Void)?
         @exclusivity(unchecked) var connected: ((Channel, SocketError?) -> Void)?
+        /// The connection was decided while somebody waited, and ``connected`` is still to be told.
+        var isDecided = false
+        /// The queue has fallen to its mark while somebody waited.
+        var isDrainDue = false
+        var connectError: SocketError?
         var pendingError: SocketError?
+        /// What the reactor met by itself, for who asks; reading tells it as the end.
+        var socketError: SocketError?
         var localAddress: SocketAddress?
+        /// The copy that reads this channel, and the one that writes to it.
+        var copyOut: (any Pump)?
+        var copyIn: (any Pump)?
     }
 
     /// Puts an open socket on a reactor.
@@ -107,6 +131,33 @@ public final class Channel {
         try socket.stopBlocking()
         try self.init(socket, peer, reactor, SharedOptions(options), isConnecting: false)
         try beginWatching()
+    }
+
+    /// Makes a blocking channel that stands alone: of an open socket, without a reactor.
+    ///
+    /// What needs a reactor (handlers, the idle timeout) does nothing on it, and
+    /// ``ChannelOptions/isBlocking`` is on whatever `options` say. It may be used on any one
+    /// thread. Where nobody holds it any more it closes, as by ``close()``.
+    ///
+    /// - Throws: ``SocketError`` with operation `.setOption`.
+    public convenience init(
+        blocking socket: consuming Socket, options: ChannelOptions = .init()
+    ) throws(SocketError) {
+        let peer = (try? socket.peerAddress) ?? .unnamed  // A pair's end has no name to ask for.
+        try socket.stopBlocking()
+        self.init(alone: socket, peer, options)
+    }
+
+    init(alone socket: consuming Socket, _ peer: SocketAddress, _ options: ChannelOptions) {
+        var options = options
+        options.isBlocking = true
+        self.socket = consume socket
+        peerAddress = peer
+        shared = SharedOptions(options)
+        state = ChannelState(isConnecting: false)
+        openedAt = csystem_monotonic_nanoseconds()
+        lastReceived = openedAt
+        lastSent = openedAt
     }
 
     init(
@@ -130,9 +181,15 @@ public final class Channel {
         startIdleDeadline()
     }
 
+    /// One that stands alone closes as ``close()`` does; one on a reactor has ended before.
+    deinit {
+        if home == nil, state.phase == .open { close() }
+    }
+
     /// The reactor that the channel is on.
     ///
-    /// - Throws: ``SocketError`` with `.badDescriptor` after the reactor has ended.
+    /// - Throws: ``SocketError`` with `.badDescriptor` after the reactor has ended, and on a
+    ///   channel that stands alone.
     public var reactor: Reactor {
         get throws(SocketError) {
             guard let reactorOrNil else {
@@ -144,9 +201,16 @@ public final class Channel {
 
     /// The reactor has come to its end and takes everything with it.
     func reactorEnded() {
-        _ = state.cutOff(because: .drained)
         home = nil
         event = nil
+        if shared.values.isBlocking, state.phase == .open {
+            // What it holds back goes out, as at its own close.
+            finishText()
+            output?.release()
+            waitBeforeClosing()
+        }
+        _ = state.cutOff(because: .drained)
+        text = nil
         socket = nil
         output = nil
         input = InputQueue()
@@ -158,12 +222,15 @@ public final class Channel {
     func dropHandlers() {
         // Held until both places are empty: a handler's end may end what it held, and that this
         // channel again.
+        endCopies()
         let dropped = (reader, rare)
         reader = .none
         rare = nil
         if let old = dropped.1,
             old.closed != nil || old.connected != nil || old.localAddress != nil
         {
+            parts.isDecided = old.isDecided
+            parts.connectError = old.connectError
             parts.closed = old.closed
             parts.connected = old.connected
             parts.localAddress = old.localAddress
@@ -189,125 +256,13 @@ protocol ChannelOwner: AnyObject {
 @available(*, unavailable)
 extension Channel: Sendable {}
 
+// Mirrors can't copy a socket, which has one owner.
+extension Channel: CustomReflectable {
+    /// Shows what the description says, and nothing of the inside.
+    public var customMirror: Mirror { Mirror(self, children: ["description": description]) }
+}
+
 extension Channel: CustomStringConvertible {
     /// The peer's address and the state, such as `127.0.0.1:4711, open`.
     public var description: String { "\(peerAddress), \(status)" }
-}
-
-// MARK: - What may be asked
-
-extension Channel {
-    /// Where a channel is in its life.
-    public enum Status: Hashable, Sendable {
-        /// The connection is being made.
-        case connecting
-        /// Both sides may send.
-        case open
-        /// The peer sends no more, or is gone.
-        case peerClosed
-        /// This side has ended one direction.
-        case halfClosed
-        /// An error ended both directions; only closing is left.
-        case failed
-        /// Closed by the program; what was queued still goes out.
-        case closing
-        /// Gone.
-        case closed
-    }
-
-    /// Where the channel is in its life.
-    public var status: Status {
-        switch state.phase {
-        case .connecting: .connecting
-        case .draining, .discarding: .closing
-        case .closed: .closed
-        case .open:
-            if state.output == .failed {
-                .failed
-            } else if state.input == .shut || state.output != .open {
-                .halfClosed
-            } else {
-                state.peerClosed || state.input == .ended ? .peerClosed : .open
-            }
-        }
-    }
-
-    /// Why the channel ended, or will end; `nil` while nothing has ended it.
-    public var endReason: EndReason? { state.reason }
-
-    /// This side's address.
-    ///
-    /// - Throws: ``SocketError`` with operation `.name`; `.badDescriptor` once the channel is
-    ///   closed and nobody had asked before.
-    public var localAddress: SocketAddress {
-        get throws(SocketError) {
-            if let known = rare?.localAddress { return known }
-            guard let address = try socket?.localAddress else {
-                throw SocketError(.name, .badDescriptor, at: peerAddress)
-            }
-            parts.localAddress = address
-            return address
-        }
-    }
-
-    /// Takes the error that waits to be told, if there is one; the next call gives `nil`.
-    public func takeError() -> SocketError? {
-        if let error = rare?.pendingError {
-            rare?.pendingError = nil
-            return error
-        }
-        // An option that can't be read has no error to tell.
-        guard let code = try? socket?.get(.pendingError), code.rawValue != 0 else { return nil }
-        return SocketError(.read, code, at: peerAddress)
-    }
-
-    /// How many bytes were read and are not consumed yet.
-    public var unreadByteCount: Int { input.byteCount }
-
-    /// How many bytes were written and have not gone to the kernel yet.
-    public var unsentByteCount: Int { (output?.byteCount ?? 0) + turnByteCount }
-
-    /// What went over the channel.
-    public var counters: ChannelCounters { counted }
-
-    /// How long ago the channel was opened.
-    public var age: Duration { elapsed(since: openedAt) }
-
-    /// How long ago a byte came or went.
-    public var idleTime: Duration { elapsed(since: max(lastReceived, lastSent)) }
-
-    /// The limits and times; what is changed holds from now on.
-    public var options: ChannelOptions {
-        get { shared.values }
-        set {
-            shared = SharedOptions(newValue)
-            if state.phase == .open { startIdleDeadline() }
-            checkMarks()
-        }
-    }
-
-    /// Reads an option of the socket underneath.
-    ///
-    /// - Throws: ``SocketError`` with operation `.getOption`.
-    public func get<Value>(_ option: SocketOption<Value>) throws(SocketError) -> Value {
-        guard let value = try socket?.get(option) else {
-            throw SocketError(.getOption, .badDescriptor, at: peerAddress)
-        }
-        return value
-    }
-
-    /// Changes an option of the socket underneath.
-    ///
-    /// - Throws: ``SocketError`` with operation `.setOption`.
-    public func set<Value>(_ option: SocketOption<Value>, to value: Value) throws(SocketError) {
-        guard state.phase != .closed else {
-            throw SocketError(.setOption, .badDescriptor, at: peerAddress)
-        }
-        try socket?.set(option, to: value)
-    }
-
-    private func elapsed(since start: UInt64) -> Duration {
-        let now = csystem_monotonic_nanoseconds()
-        return Duration(nanoseconds: now > start ? now - start : 0)
-    }
 }

@@ -1,15 +1,47 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a channel may hold and how long it may wait: the settings that a program changes.
+// Everything about a channel that a program may set, and change at any time: how text becomes
+// bytes, when they leave, what the channel may hold and how long it may wait.
 
-/// The limits and times of a channel.
+// Whoever sets a channel's options uses the types of the text layer.
+@_exported public import SluiceText
+
+/// When what is written to a channel leaves it.
+public enum Buffering: String, Hashable, Sendable, CaseIterable {
+    /// At once, with each write.
+    case none
+    /// When a write has a line feed in it, then all of it; or when the buffer is full.
+    case line
+    /// When the buffer is full.
+    case full
+    /// At the end of the reactor's turn: all writes of a turn leave in one system call.
+    ///
+    /// On a blocking channel as ``none``.
+    case turn
+}
+
+/// The settings of a channel.
 public struct ChannelOptions: Hashable, Sendable {
+    /// How text becomes bytes, and bytes text.
+    public var text = TextOptions()
+    /// When what is written leaves; ``Channel/flush()`` and closing send it in any case.
+    ///
+    /// Initially ``Buffering/turn``.
+    public var buffering = Buffering.turn
+    /// The size of the buffer of ``Buffering/line`` and ``Buffering/full``, in bytes.
+    ///
+    /// 1 to 1,048,576: what is beyond is brought to the nearer end. Initially 4,096, as Tcl's.
+    public var bufferByteCount = 4_096
+    /// Whether reading, writing, flushing and closing wait until they are done.
+    ///
+    /// They wait for the channel's own descriptor; no handler runs meanwhile. Initially off.
+    public var isBlocking = false
     /// Above this many queued bytes a write answers ``WriteResult/aboveMark``.
     ///
     /// Initially 65,536.
     public var highWaterMark = 65_536
-    /// Whether ``Channel/onBytes(_:)`` is given nothing more while the output is above the high
-    /// mark, until it is down to the low one.
+    /// Whether ``Channel/onBytes(_:)`` and ``Channel/onLine(_:)`` are given nothing more while the
+    /// output is above the high mark, until it is down to the low one.
     ///
     /// Right for servers that answer what they read. Switch it off where both directions are
     /// unrelated, as in a relay: two ends that each wait for the other to read would wait for ever.
@@ -20,7 +52,7 @@ public struct ChannelOptions: Hashable, Sendable {
     ///
     /// Initially 16,384.
     public var lowWaterMark = 16_384
-    /// A write that would queue more bytes than this is refused whole.
+    /// A write that would queue more bytes than this is refused whole, unless the channel blocks.
     ///
     /// Initially 16,777,216.
     public var outputLimit = 16_777_216
@@ -28,8 +60,8 @@ public struct ChannelOptions: Hashable, Sendable {
     ///
     /// Initially 1,048,576.
     public var inputLimit = 1_048_576
-    /// After this many bytes read for ``Channel/onBytes(_:)``, or sent from the queue, the others
-    /// have their turn.
+    /// After this many bytes read for ``Channel/onBytes(_:)``, ``Channel/onLine(_:)`` or as
+    /// characters, or sent from the queue, the others have their turn.
     ///
     /// Counted in whole reads of 64 KiB and whole system calls. 1 or more; initially 262,144.
     public var bytesPerTurn = 262_144
@@ -42,8 +74,40 @@ public struct ChannelOptions: Hashable, Sendable {
     /// Initially 30 s.
     public var lingerLimit = Duration.seconds(30)
 
-    /// The initial values.
+    /// The initial values: ``standard``.
     public init() {}
+
+    /// UTF-8, any line end read, LF written, sent at the end of the turn.
+    public static var standard: ChannelOptions { ChannelOptions() }
+
+    /// As Tcl's sockets are born: the system's encoding, `{auto crlf}`, full buffering, blocking.
+    ///
+    /// Source: Tcl's fconfigure(n) and socket(n).
+    public static var tcl: ChannelOptions {
+        var options = ChannelOptions()
+        options.text.encoding = .system
+        options.text.errorPolicy = .replacing
+        options.text.outputTranslation = .crlf
+        options.buffering = .full
+        options.isBlocking = true
+        return options
+    }
+
+    /// As Alore's sockets are born: ISO 8859-1, unbuffered, blocking.
+    public static var alore: ChannelOptions {
+        var options = ChannelOptions()
+        options.text.encoding = .latin1
+        options.buffering = .none
+        options.isBlocking = true
+        return options
+    }
+
+    /// Text that is its bytes: a character from 0 to 255 for each, and no line end translated.
+    public static var binary: ChannelOptions {
+        var options = ChannelOptions()
+        options.text.makeBinary()
+        return options
+    }
 }
 
 /// What a write says about the channel's output queue.
@@ -72,16 +136,20 @@ final class SharedOptions: Sendable {
     let values: ChannelOptions
     /// In nanoseconds; 0 for none.
     let idle: UInt64
+    /// Whether writes take the short way: collected, and sent at the end of the turn.
+    let collectsTurns: Bool
 
     /// Whatever the values are, a channel goes on: each is brought into its range.
     init(_ values: ChannelOptions) {
         var values = values
         values.bytesPerTurn = max(1, values.bytesPerTurn)
+        values.bufferByteCount = min(max(1, values.bufferByteCount), 1_048_576)
         values.highWaterMark = max(0, values.highWaterMark)
         values.lowWaterMark = max(0, values.lowWaterMark)
         values.outputLimit = max(0, values.outputLimit)
         values.inputLimit = max(0, values.inputLimit)
         self.values = values
+        collectsTurns = values.buffering == .turn && !values.isBlocking
         idle = values.idleTimeout.map { max(1, $0.nanoseconds) } ?? 0
     }
 }

@@ -59,6 +59,8 @@ struct ChannelState: Equatable {
     /// The peer was seen to have closed its writing side, read or not.
     private(set) var peerClosed = false
     private(set) var isCloseAsked = false
+    /// An error ended the input, and not the peer.
+    private(set) var isInputCut = false
     /// The first cause of the end; a clean end of the input gives way to a later failure.
     private(set) var reason: EndReason?
 
@@ -104,9 +106,13 @@ struct ChannelState: Equatable {
     }
 
     /// A write failed: nothing more goes out, but what the peer had sent before can still be read.
-    mutating func writeFailed(_ cause: EndReason) -> Step {
+    ///
+    /// - Parameter cutsInput: whether the peer has reset the connection, so that what reading will
+    ///   meet is no end of the peer's.
+    mutating func writeFailed(_ cause: EndReason, cutsInput: Bool = false) -> Step {
         guard phase != .closed else { return .nothing }
         note(cause)
+        if cutsInput, input == .open { isInputCut = true }
         output = .failed
         return phase == .open ? .nothing : release()
     }
@@ -203,6 +209,7 @@ struct ChannelState: Equatable {
 
     private mutating func fail(_ cause: EndReason) {
         note(cause)
+        if input == .open { isInputCut = true }
         input = input == .shut ? .shut : .ended
         output = .failed
     }

@@ -31,6 +31,8 @@ public enum EndReason: Hashable, Sendable {
     public enum Limit: Hashable, Sendable {
         /// Bytes that were read and that no handler consumed.
         case input
+        /// A line that ``Channel/onLine(_:)`` was to be given.
+        case line
     }
 }
 
@@ -44,6 +46,7 @@ extension EndReason: CustomStringConvertible {
         case .timedOut(.idle): "timed out: idle"
         case .timedOut(.linger): "timed out: lingering"
         case .limit(.input): "over the limit: unconsumed input"
+        case .limit(.line): "over the limit: a line"
         case .drained: "drained"
         case .failed(let error): "failed: \(error)"
         }

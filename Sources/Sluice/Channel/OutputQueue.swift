@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Bytes that the kernel has not taken yet: copied small pieces, and shared large ones.
+// Bytes that the kernel has not taken yet: copied small pieces, shared large ones, and ranges of
+// files, which never come into memory.
 // A channel has one only while something waits.
 
 import CSystemCalls
@@ -10,29 +11,56 @@ final class OutputQueue {
     private struct Segment {
         var bytes: [UInt8]
         var start: Int
-        var count: Int { bytes.count - start }
+        var file: FileRange?
+        var count: Int { file?.left ?? bytes.count - start }
     }
 
     /// Small pieces are collected up to this size.
     private static var chunkByteCount: Int { 16_384 }
     /// How many segments one system call takes.
     private static var vectorCount: Int { 64 }
+    /// How many files wait at most: each holds a descriptor.
+    static var fileLimit: Int { 64 }
 
     private var segments: [Segment] = []
     private var first = 0
+    /// Files of which something is to be told.
+    private var changed: [FileRange] = []
+    /// How many bytes are held in memory.
     private(set) var byteCount = 0
+    /// How many bytes are to come from files.
+    private(set) var fileByteCount = 0
+    /// How many files wait.
+    private(set) var fileCount = 0
+    /// How many of the bytes, at the back, wait for more to be written or for a flush.
+    private(set) var heldByteCount = 0
     /// Set when the queue has risen above the high mark and has not fallen to the low one since.
     var isAboveMark = false
     /// Set while the kernel has refused more and the write event is waited for.
     var isRefused = false
+    /// Set while a turn is to come in which ``tellFiles()`` is called.
+    var isToldLater = false
 
-    var isEmpty: Bool { byteCount == 0 }
+    var isEmpty: Bool { byteCount == 0 && fileByteCount == 0 }
+    /// How many bytes, at the front, are to go out.
+    var dueByteCount: Int { byteCount + fileByteCount - heldByteCount }
+
+    /// How many bytes in memory are to go out: what the marks are about.
+    var waitingByteCount: Int { byteCount - heldByteCount }
+
+    /// Holds the last `count` bytes back, and lets what fills whole buffers of `size` bytes go.
+    func hold(_ count: Int, untilFull size: Int) {
+        heldByteCount = (heldByteCount + count) % size
+    }
+
+    /// Lets everything go.
+    func release() { heldByteCount = 0 }
 
     /// Adds a copy.
     func append(copying bytes: UnsafeRawBufferPointer) {
         if bytes.isEmpty { return }
         byteCount += bytes.count
-        if let last = segments.indices.last, last >= first,
+        if let last = segments.indices.last, last >= first, segments[last].file == nil,
             segments[last].bytes.count + bytes.count <= Self.chunkByteCount
         {
             segments[last].bytes.append(contentsOf: bytes)
@@ -51,13 +79,60 @@ final class OutputQueue {
         segments.append(Segment(bytes: bytes, start: start))
     }
 
-    /// Offers the first bytes to the kernel.
+    /// Adds a range of a file, and lets all that was held back before it go.
+    func append(_ file: FileRange) {
+        if file.left <= 0 { return }
+        release()
+        fileByteCount += file.left
+        fileCount += 1
+        segments.append(Segment(bytes: [], start: 0, file: file))
+    }
+
+    /// The queue is dropped: its files fail, and whoever follows one is to be told.
+    ///
+    /// - Returns: whether anybody is.
+    func fail(_ error: SocketError) -> Bool {
+        for segment in segments[first...] {
+            guard let file = segment.file else { continue }
+            file.fail(error)
+            note(file)
+        }
+        return changed.contains(where: \.isFollowed)
+    }
+
+    /// Whether something of files is to be told.
+    var hasNews: Bool { !changed.isEmpty }
+
+    /// Tells those who follow files; to be called when nothing of the queue is under way.
+    func tellFiles() {
+        let files = changed
+        changed = []
+        for file in files { file.tell() }
+    }
+
+    /// Nobody is told of files any more.
+    func forgetFiles() {
+        for segment in segments[first...] { segment.file?.forget() }
+        for file in changed { file.forget() }
+        changed = []
+    }
+
+    private func note(_ file: FileRange) {
+        if changed.last !== file { changed.append(file) }
+    }
+
+    /// Offers the first bytes that are due to the kernel.
     func send(to socket: borrowing Socket) throws(SocketError) -> SendResult {
-        let last = min(segments.count, first + Self.vectorCount)
-        if last - first == 1 {
+        if let file = segments[first].file {
+            return try dropSent(socket.send(file), of: file)
+        }
+        let run = segments[first..<min(segments.count, first + Self.vectorCount)]
+        let last = run.firstIndex { $0.file != nil } ?? run.endIndex
+        if last - first == 1 || heldByteCount > 0 {
             let segment = segments[first]
+            let end = segment.start + min(segment.count, dueByteCount)
             let result = try segment.bytes.span.bytes.withUnsafeBytes { bytes throws(SocketError) in
-                try socket.send(UnsafeRawBufferPointer(rebasing: bytes[segment.start...]))
+                try socket.send(UnsafeRawBufferPointer(rebasing: bytes[segment.start..<end]))
             }
             return dropSent(result)
         }
@@ -80,6 +155,37 @@ final class OutputQueue {
         return dropSent(result)
     }
 
+    private func dropSent(
+        _ result: SendResult, of file: FileRange
+    ) throws(SocketError) -> SendResult {
+        if case .bytes(let count) = result {
+            // A file that is shorter than it was gives nothing more; where nobody is told, what
+            // follows must not pass for its rest.
+            if count == 0, !file.isFollowed { throw SocketError(.write, .noData) }
+            fileByteCount -= count == 0 ? file.left : count
+            file.sent(count)
+            note(file)
+        }
+        if file.left == 0 {
+            fileCount -= 1
+            dropFirst()
+        }
+        return result
+    }
+
+    private func dropFirst() {
+        segments[first] = Segment(bytes: [], start: 0)
+        first += 1
+        dropSpent()
+    }
+
+    private func dropSpent() {
+        if first == segments.count || first >= 256 {
+            segments.removeFirst(first)
+            first = 0
+        }
+    }
+
     private func dropSent(_ result: SendResult) -> SendResult {
         guard case .bytes(var count) = result else { return result }
         byteCount -= count
@@ -94,10 +200,7 @@ final class OutputQueue {
             segments[first].start = 0
             first += 1
         }
-        if first == segments.count || first >= 256 {
-            segments.removeFirst(first)
-            first = 0
-        }
+        dropSpent()
         return result
     }
 }

@@ -85,9 +85,7 @@ public final class ConnectAttempt {
     }
 
     private func connect(to address: SocketAddress) throws(SocketError) {
-        let socket = try Socket(for: address)
-        try bind(socket, for: address)
-        if options.noDelay, address.ipAddress != nil { try socket.set(.noDelay, to: true) }
+        let socket = try options.makeSocket(for: address)
         do throws(SocketError) {
             _ = try socket.connect(to: address)
         } catch {
@@ -101,14 +99,6 @@ public final class ConnectAttempt {
         try channel.beginWatching()
         self.channel = channel
         channel.parts.connected = { channel, error in self.decided(channel, error) }
-    }
-
-    private func bind(_ socket: borrowing Socket, for address: SocketAddress) throws(SocketError) {
-        guard let peer = address.ipAddress else { return }
-        guard options.localAddress != nil || options.localPort != 0 else { return }
-        if options.localPort != 0 { try socket.set(.reuseAddress, to: true) }
-        let local = options.localAddress ?? (peer.isIPv6 ? .any6 : .any)
-        try socket.bind(to: .ip(local, port: options.localPort))
     }
 
     /// Asks again every 10 ms, until the attempt's time is up.
@@ -133,6 +123,9 @@ public final class ConnectAttempt {
     }
 
     private func timeRanOut() {
+        if let address = channel?.peerAddress {
+            failures.append(SocketError(.connect, .timedOut, at: address))
+        }
         give(.failure(error(.timedOut)))
     }
 

@@ -42,6 +42,9 @@ public final class Reactor {
     /// Where channels read to; a nested reader finds it lent and takes another.
     @exclusivity(unchecked) private var scratch: UnsafeMutableRawBufferPointer?
 
+    /// Where channels turn text into bytes; a nested writer finds it taken and makes its own.
+    @exclusivity(unchecked) var encodingBuffer: [UInt8] = []
+
     /// What is open on this reactor, in no order.
     var residents: [any Resident] = []
     var attachments: [ObjectIdentifier: AnyObject] = [:]
@@ -95,6 +98,12 @@ public final class Reactor {
 
     /// The part of the reactor that other threads may hold.
     public var handle: Handle { Handle(mailbox: mailbox) }
+}
+
+// Mirrors can't copy what has one owner.
+extension Reactor: CustomReflectable {
+    /// Shows nothing of the inside.
+    public var customMirror: Mirror { Mirror(self, children: []) }
 }
 
 /// Reactors stay on the thread that made them; send closures to ``Reactor/handle`` instead.

@@ -143,36 +143,10 @@ private final class ResolverPool: Sendable {
     }
 
     private static func lookUp(_ name: String, port: UInt16) -> Resolver.Answer {
-        // C would take the name up to there for the whole.
-        if name.utf8.contains(0) { return .failure(ResolverError(name, .unknownName)) }
-        var hints = addrinfo()
-        hints.ai_socktype = csystem_stream_type()
-        hints.ai_flags = AI_ADDRCONFIG
-        var list: UnsafeMutablePointer<addrinfo>?
-        let code = getaddrinfo(name, nil, &hints, &list)
-        guard code == 0 else { return .failure(ResolverError(name, code: code)) }
-        defer { freeaddrinfo(list) }
-        var addresses: [SocketAddress] = []
-        var next = list
-        while let entry = next {
-            if let address = SocketAddress(entry.pointee) {
-                addresses.append(address.with(port: port))
-            }
-            next = entry.pointee.ai_next
+        do throws(ResolverError) {
+            return .success(try HostName.addresses(of: name).map { .ip($0, port: port) })
+        } catch {
+            return .failure(error)
         }
-        return addresses.isEmpty ? .failure(ResolverError(name, .noAddress)) : .success(addresses)
-    }
-}
-
-extension SocketAddress {
-    /// The address of one of getaddrinfo's answers.
-    fileprivate init?(_ entry: addrinfo) {
-        var storage = sockaddr_storage()
-        let length = min(Int(entry.ai_addrlen), MemoryLayout<sockaddr_storage>.size)
-        guard let source = entry.ai_addr else { return nil }
-        withUnsafeMutableBytes(of: &storage) {
-            $0.copyMemory(from: UnsafeRawBufferPointer(start: source, count: length))
-        }
-        self.init(storage, length: entry.ai_addrlen)
     }
 }

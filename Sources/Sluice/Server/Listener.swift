@@ -41,7 +41,7 @@ public final class Listener {
     var residentIndex = -1
     private let link: ReactorLink
     private var reactor: Reactor? { link.reactor }
-    private var socket: Socket?
+    private var socket: ListeningSocket?
     private var event: Event?
     private var gate: AcceptGate
     private var deadline = Deadlines.Key.none
@@ -50,7 +50,6 @@ public final class Listener {
     private var reserve: Descriptor?
     private var isQueued = false
     private var handler: ((consuming Socket, SocketAddress) throws -> Void)?
-    private var file: SocketFile?
 
     /// Where it listens: with the port that the kernel chose, if port 0 was asked for.
     public let address: SocketAddress
@@ -61,27 +60,18 @@ public final class Listener {
     /// as does one notice when descriptors or memory run out, at most each five seconds. The
     /// listener then turns one waiting client away, pauses for 10 ms to 1 s, and goes on by itself.
     ///
-    /// - Throws: ``SocketError`` with operation `.create`, `.bind`, such as `.addressInUse`, or
-    ///   `.listen`.
+    /// - Throws: ``SocketError`` with operation `.create`, `.setOption`, `.bind`, such as
+    ///   `.addressInUse`, `.listen` or `.name`.
     public init(
         on reactor: Reactor, at address: SocketAddress, options: ListenerOptions = .init(),
         onAccept handler: @escaping (consuming Socket, SocketAddress) throws -> Void
     ) throws(SocketError) {
-        let socket = try Socket(for: address)
-        try Self.prepare(socket, address, options)
-        try socket.bind(to: address)
-        // The file that bind(2) has made belongs to this listener, also when what follows fails.
-        if case .unix(let path) = address { file = SocketFile(path: path) }
-        do throws(SocketError) {
-            try socket.listen(backlog: options.backlog)
-        } catch {
-            throw SocketError(.listen, error.code, at: address)
-        }
-        self.address = try socket.localAddress
+        let socket = try ListeningSocket(at: address, options)
+        self.address = socket.address
         link = reactor.link
         self.handler = handler
         gate = AcceptGate(most: options.acceptsPerTurn)
-        let number = socket.number
+        let number = socket.socket.number
         self.socket = consume socket
         reserve = Self.openReserve()
         // The context is this object; `close()` or the end of the object ends the event.
@@ -91,15 +81,12 @@ public final class Listener {
         reactor.admit(self)
     }
 
-    private static func prepare(
-        _ socket: borrowing Socket, _ address: SocketAddress, _ options: ListenerOptions
-    ) throws(SocketError) {
-        guard case .ip(let ip, _) = address else { return }
-        try socket.set(.reuseAddress, to: true)
-        if options.reusePort { try socket.set(.reusePort, to: true) }
-        if ip.isIPv6 { try socket.set(.ipv6Only, to: !options.acceptsBothFamilies) }
-        // What is accepted inherits it.
-        if options.noDelay { try socket.set(.noDelay, to: true) }
+    /// The number that the kernel knows the socket by; `nil` once it is closed.
+    var socketNumber: CInt? {
+        switch socket {
+        case .some(let socket): socket.socket.number
+        case .none: nil
+        }
     }
 
     /// Whether it still listens.
@@ -118,7 +105,6 @@ public final class Listener {
         reserve = nil
         // Taken out first: its end may end what it held, and that close this listener again.
         _ = handler.take()
-        file = nil
         reactor?.deadlines.remove(deadline)
         reactor?.dismiss(self)
     }
@@ -163,12 +149,10 @@ public final class Listener {
     }
 }
 
-/// The file of a Unix socket, removed when the life of its listener ends.
-private struct SocketFile: ~Copyable {
-    let path: String
-
-    // Somebody else may have removed it already.
-    deinit { unlink(path) }
+// Mirrors can't copy a socket, which has one owner.
+extension Listener: CustomReflectable {
+    /// Shows the address, and nothing of the inside.
+    public var customMirror: Mirror { Mirror(self, children: ["address": address]) }
 }
 
 /// Listeners stay on their reactor's thread.
@@ -195,7 +179,7 @@ extension Listener: Resident, DeadlineOwner {
                 guard let accepted = try socket?.accept() else { break }
                 hand(accepted, reactor)
             } catch {
-                if !Self.isClientsFailure(error.code) { failure = error }
+                if !ListeningSocket.isClientsFailure(error.code) { failure = error }
             }
             count += failure == nil ? 1 : 0
         }
@@ -203,27 +187,12 @@ extension Listener: Resident, DeadlineOwner {
         if let failure { pause(failure, reactor) }
     }
 
-    /// Whether the client, or its network, was gone before it was accepted, so that the next one is
-    /// asked for.
-    ///
-    /// Source: accept(2), "Error handling".
-    private static func isClientsFailure(_ code: ErrorCode) -> Bool {
-        switch code {
-        case .connectionAborted, .hostUnreachable, .networkUnreachable, .notPermitted, .timedOut,
-            ErrorCode(rawValue: EPROTO), ErrorCode(rawValue: ENETDOWN),
-            ErrorCode(rawValue: EHOSTDOWN), ErrorCode(rawValue: ENONET),
-            ErrorCode(rawValue: ENOPROTOOPT):
-            true
-        default: false
-        }
-    }
-
     private static func isShortage(_ code: ErrorCode) -> Bool {
         [.tooManyOpenFiles, .tooManyOpenFilesInSystem, .noBufferSpace, .noMemory].contains(code)
     }
 
     private func hand(_ accepted: consuming Socket.Accepted, _ reactor: Reactor) {
-        let peer = accepted.peer.unmapped
+        let peer = accepted.peer
         let socket = accepted.intoSocket()
         guard let handler else { return }
         do {
@@ -267,18 +236,4 @@ private func listenerIsReady(_: CInt, _: Int16, _ context: UnsafeMutableRawPoint
     guard let context else { return }
     // The context is a listener whose event has not ended.
     Unmanaged<Listener>.fromOpaque(context).takeUnretainedValue().note()
-}
-
-extension Socket.Accepted {
-    consuming func intoSocket() -> Socket { socket }
-}
-
-extension SocketAddress {
-    /// The address with an IPv4-mapped IP told as IPv4.
-    var unmapped: SocketAddress {
-        if case .ip(let ip, let port) = self, ip.isIPv4Mapped {
-            return .ip(ip.unmapped, port: port)
-        }
-        return self
-    }
 }

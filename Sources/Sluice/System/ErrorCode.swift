@@ -71,6 +71,8 @@ extension ErrorCode {
     public static let messageTooLong = Self(rawValue: EMSGSIZE)
     /// A path or a name is too long (`ENAMETOOLONG`).
     public static let nameTooLong = Self(rawValue: ENAMETOOLONG)
+    /// There is less data than was asked for (`ENODATA`).
+    public static let noData = Self(rawValue: ENODATA)
     /// No route leads there (`ENETUNREACH`).
     public static let networkUnreachable = Self(rawValue: ENETUNREACH)
     /// The kernel, or a queue with a limit, has no room (`ENOBUFS`).

@@ -10,8 +10,8 @@ import Synchronization
 /// One of the system calls that the library makes.
 package enum SystemCall: String, CaseIterable, Sendable {
     case accept, bind, close, connect, createEvent, createSocket, createTimer, duplicate, getOption
-    case listen, localName, open, pair, peerName, poll, read, receive, send, sendVector, setOption
-    case setTimer, shutdown, stopBlocking, unreadCount, watch, write
+    case listen, localName, open, pair, peerName, poll, read, readAt, receive, send, sendFile
+    case sendVector, setOption, setTimer, shutdown, stopBlocking, unreadCount, watch, write
 
     /// What a test lets the system answer.
     package enum Answer: Sendable {

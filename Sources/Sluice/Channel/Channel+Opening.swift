@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The end of connecting, and the deadlines of an open channel.
+
+extension Channel {
+    /// Asks the socket how connecting has ended.
+    func finishConnecting() {
+        let code: ErrorCode
+        do { code = try socket?.get(.pendingError) ?? .badDescriptor } catch { code = error.code }
+        reactorOrNil?.deadlines.remove(deadline)
+        if code.rawValue == 0 {
+            lastReceived = clock
+            lastSent = lastReceived
+            perform(state.connected(queued: output != nil))
+            startIdleDeadline()
+            reportConnected(nil)
+            flushQueue()
+            arrange()
+            // Its turn may have been this one.
+            if isCopySource { enqueue(.readable) }
+        } else {
+            connectFailed(SocketError(.connect, code, at: peerAddress))
+        }
+    }
+
+    func connectFailed(_ error: SocketError, because reason: EndReason? = nil) {
+        let dropped = output
+        let isTold = output?.fail(error) ?? false
+        output = nil
+        defer { tellFiles(of: dropped) }
+        perform(state.connectFailed(reason ?? .failed(error)))
+        if state.phase == .open {
+            if !isTold { keepError(error) }
+            enqueue([.readable, .writable])
+        }
+        reportConnected(error)
+        arrange()
+    }
+
+    private func reportConnected(_ error: SocketError?) {
+        guard let parts = rare, let handler = parts.connected else { return }
+        if flags.contains(.isWaiting) {
+            // No handler runs while somebody waits: it is told in a turn of its own.
+            parts.isDecided = true
+            parts.connectError = error
+            return enqueue([])
+        }
+        parts.connected = nil
+        handler(self, error)
+    }
+
+    func reportDecided() {
+        guard let parts = rare else { return }
+        parts.isDecided = false
+        reportConnected(parts.connectError)
+    }
+}
+
+// MARK: - Deadlines
+
+extension Channel {
+    func startIdleDeadline() {
+        guard let reactor = reactorOrNil, state.phase == .open else { return }
+        reactor.deadlines.remove(deadline)
+        deadline = .none
+        if shared.idle > 0 { setDeadline(max(lastReceived, lastSent) + shared.idle) }
+    }
+
+    func setDeadline(_ nanoseconds: UInt64) {
+        guard let reactor = reactorOrNil else { return }
+        reactor.deadlines.remove(deadline)
+        deadline = reactor.deadlines.insert(self, at: nanoseconds)
+    }
+
+    func deadlinePassed() {
+        deadline = .none
+        switch state.phase {
+        case .open:
+            guard let reactor = reactorOrNil, shared.idle > 0 else { return }
+            let due = max(lastReceived, lastSent) + shared.idle
+            if due > reactor.now { setDeadline(due) } else { close(because: .timedOut(.idle)) }
+        case .draining, .discarding: perform(state.cutOff(because: .timedOut(.linger)))
+        case .connecting, .closed: break
+        }
+    }
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// How a blocking channel waits: for its own descriptor alone.
+// No handler runs meanwhile, neither its own nor anybody else's.
+
+internal import CSystemCalls
+
+extension Channel {
+    /// Waits until connecting has succeeded or failed; the failure is thrown.
+    ///
+    /// Where the deadline passes first, the channel is connecting still.
+    func waitForConnection(before deadline: UInt64? = nil) throws(SocketError) {
+        guard state.phase == .connecting else { return }
+        if try !waited(until: .writable, before: deadline) { return }
+        quietly { finishConnecting() }
+        try throwPendingError()
+    }
+
+    /// Finds out whether connecting is decided, without waiting and without a handler.
+    func advanceConnecting() {
+        guard state.phase == .connecting else { return }
+        // A socket that can't be asked is not decided.
+        let isDecided = (try? socket?.wait(until: .writable, before: 0)) ?? false
+        if isDecided { quietly { finishConnecting() } }
+    }
+
+    func waitToRead() throws(SocketError) {
+        if state.phase == .connecting { return try waitForConnection() }
+        // What was written before the channel blocked may be what the peer waits for.
+        _ = try waited(until: isDue ? .readableOrWritable : .readable)
+        if isDue { quietly { flushQueue() } }
+    }
+
+    /// Waits until the kernel has taken everything that is to go out, or the deadline has passed.
+    func waitUntilSent(before deadline: UInt64? = nil) throws(SocketError) {
+        try waitForConnection(before: deadline)
+        if isDue, state.phase == .open { quietly { flushQueue() } }
+        while isDue, state.phase == .open {
+            if try !waited(until: .writable, before: deadline) { return }
+            quietly { flushQueue() }
+        }
+    }
+
+    /// Does something with the handlers put off to turns of their own.
+    func quietly(_ body: () -> Void) {
+        let wasWaiting = flags.contains(.isWaiting)
+        flags.insert(.isWaiting)
+        body()
+        if !wasWaiting { flags.remove(.isWaiting) }
+    }
+
+    /// Before a blocking channel closes, what was written goes out, within the linger limit.
+    func waitBeforeClosing() {
+        let limit = shared.values.lingerLimit.nanoseconds
+        // What failed is over; closing has no error of its own.
+        try? waitUntilSent(before: csystem_monotonic_nanoseconds() &+ limit)
+    }
+
+    /// Reads and drops what the peer still sends, until it has ended or a second has passed, so
+    /// that no reset overtakes what was sent.
+    func waitForPeersEnd() {
+        let second: UInt64 = 1_000_000_000
+        let limit = min(second, shared.values.lingerLimit.nanoseconds)
+        let deadline = csystem_monotonic_nanoseconds() &+ limit
+        while state.phase == .discarding {
+            // A socket that can't be waited for is closed as it is.
+            let isReady = (try? socket?.wait(until: .readable, before: deadline)) ?? false
+            guard isReady else { return perform(state.inputEnded()) }
+            discardInput()
+        }
+    }
+
+    private func waited(
+        until readiness: Socket.Readiness, before deadline: UInt64? = nil
+    ) throws(SocketError) -> Bool {
+        do throws(SocketError) {
+            if let isReady = try socket?.wait(until: readiness, before: deadline) { return isReady }
+        } catch {
+            throw SocketError(error.operation, error.code, at: peerAddress)
+        }
+        throw SocketError(.watch, .badDescriptor, at: peerAddress)
+    }
+}
