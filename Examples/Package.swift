@@ -9,7 +9,10 @@ import PackageDescription
 let package = Package(
     name: "sluice-examples",
     dependencies: [.package(name: "sluice", path: "..")],
-    targets: ["Echo", "Greet"].map { name in
+    targets: [
+        "AcceptDemo", "ChatRoom", "Echo", "FileReceiver", "FileSender", "Greet", "LineEcho",
+        "SingleInstance", "SpamCheck", "TimeClient", "TimeServer",
+    ].map { name in
         .executableTarget(name: name, dependencies: [.product(name: "Sluice", package: "sluice")])
     },
     swiftLanguageModes: [.v6]
