@@ -2,7 +2,7 @@
 # `make` alone lists the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test check sanitize bench docs api format clean
+.PHONY: help build demo test check sanitize fuzz bench docs api rows format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /|/' \
@@ -19,7 +19,7 @@ test: ## every test
 	@Scripts/setup.sh interop
 	@Scripts/test.sh
 
-check: ## format, warnings, refusals, symbols, API, documentation, examples
+check: ## format, warnings, refusals, symbols, API, rows, documentation, examples
 	@Scripts/check.sh
 
 sanitize: ## every test under AddressSanitizer, then under ThreadSanitizer
@@ -27,14 +27,21 @@ sanitize: ## every test under AddressSanitizer, then under ThreadSanitizer
 	SWIFT_BACKTRACE=enable=no Scripts/test.sh --sanitize=address -Xswiftc -DSANITIZED --scratch-path .build-asan
 	SWIFT_BACKTRACE=enable=no Scripts/test.sh --sanitize=thread -Xswiftc -DSANITIZED --scratch-path .build-tsan
 
+fuzz: ## the fuzz targets, a minute each
+	@Scripts/setup.sh dev
+	@Scripts/fuzz.sh
+
 bench: ## Sluice beside its peers; writes Benchmarks/RESULTS.md
 	@Scripts/bench.sh
 
-docs: ## the documentation, under .build/docs
+docs: ## the documentation, under .build/docs and .build/docs-text
 	@Scripts/check-docs.sh
 
-api: ## rewrite the committed list of public declarations, API/Sluice.txt
+api: ## rewrite the committed lists of public declarations, under API
 	@Scripts/api.sh
+
+rows: ## rewrite the page of rows from Tests/Rows/rows.txt and the tests
+	@Scripts/rows.sh --write
 
 format: ## rewrite the Swift files in the project's format
 	@Scripts/format.sh
