@@ -8,27 +8,35 @@ import PackageDescription
 
 // Unsafe flags are refused in a dependency, but this package is only ever a root.
 let warnings: [CSetting] = [.unsafeFlags(["-Wall", "-Wextra", "-Wshadow", "-Wconversion"])]
-let libeventHeader: [CSetting] = [.headerSearchPath("../CLibevent")]
+let libeventHeader: [CSetting] = [.headerSearchPath("../CPeerEvents")]
 let libevent: [LinkerSetting] = [.linkedLibrary("event_core")]
 
 let package = Package(
     name: "sluice-benchmarks",
     products: [
         .executable(name: "compare", targets: ["Compare"]),
+        .executable(name: "count-lines", targets: ["CountLines"]),
         .executable(name: "peer-epoll", targets: ["EpollPeer"]),
         .executable(name: "peer-libevent", targets: ["LibeventPeer"]),
         .executable(name: "peer-bufferevent", targets: ["BuffereventPeer"]),
         .executable(name: "peer-nio", targets: ["NIOPeer"]),
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2")
+        .package(name: "sluice", path: ".."),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     ],
     targets: [
         .executableTarget(name: "Compare", path: "Compare"),
+        .target(name: "CAllocations", path: "Allocations/CAllocations", cSettings: warnings),
+        .executableTarget(
+            name: "CountLines",
+            dependencies: ["CAllocations", .product(name: "Sluice", package: "sluice")],
+            path: "Allocations/CountLines"
+        ),
         .target(name: "PeerSupport", path: "Peers/PeerSupport", cSettings: warnings),
         .systemLibrary(
-            name: "CLibevent",
-            path: "Peers/CLibevent",
+            name: "CPeerEvents",
+            path: "Peers/CPeerEvents",
             pkgConfig: "libevent_core",
             providers: [.apt(["libevent-dev"])]
         ),
@@ -40,14 +48,14 @@ let package = Package(
         ),
         .executableTarget(
             name: "LibeventPeer",
-            dependencies: ["PeerSupport", "CLibevent"],
+            dependencies: ["PeerSupport", "CPeerEvents"],
             path: "Peers/LibeventPeer",
             cSettings: warnings + libeventHeader,
             linkerSettings: libevent
         ),
         .executableTarget(
             name: "BuffereventPeer",
-            dependencies: ["PeerSupport", "CLibevent"],
+            dependencies: ["PeerSupport", "CPeerEvents"],
             path: "Peers/BuffereventPeer",
             cSettings: warnings + libeventHeader,
             linkerSettings: libevent

@@ -20,8 +20,10 @@ struct Compare {
                 }
             }
         }
+        Progress.write("lines")
+        let lines = try Measurement.output(of: "count-lines")
         Progress.end()
-        let page = Page(results: results, arguments: arguments).text()
+        let page = Page(results: results, arguments: arguments, lines: lines).text()
         try page.write(to: arguments.output, atomically: true, encoding: .utf8)
         print("wrote \(arguments.output.path)")
         let missed = Budget.all.filter { $0.isMissed(in: results) }

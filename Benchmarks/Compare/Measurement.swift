@@ -57,6 +57,16 @@ enum Measurement {
         }
     }
 
+    /// What a program beside this one prints.
+    static func output(of program: String) throws -> String {
+        String(decoding: try capture([peer(program).path]), as: UTF8.self)
+    }
+
+    private static func peer(_ program: String) -> URL {
+        URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
+            .appendingPathComponent(program)
+    }
+
     static func capture(_ words: [String]) throws -> Data {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
@@ -78,8 +88,7 @@ enum Measurement {
             let program =
                 contestant.program == "sluice"
                 ? arguments.sluice
-                : URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
-                    .appendingPathComponent(contestant.program)
+                : Measurement.peer(contestant.program)
             process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
             process.arguments =
                 ["taskset", "-c", "0", program.path] + contestant.before + [service, "--port", "0"]

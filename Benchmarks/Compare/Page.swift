@@ -7,6 +7,8 @@ import Foundation
 struct Page {
     let results: Results
     let arguments: Arguments
+    /// The table of what reading lines costs.
+    let lines: String
 
     func text() -> String {
         """
@@ -24,6 +26,18 @@ struct Page {
         \(echo(Scenario.echo100))
 
         \(echo(Scenario.echo10000))
+
+        ## Echo of lines, 64 bytes
+
+        Sluice reads each line as text (UTF-8, any line end) and writes it again; the others move bytes.
+
+        \(echo(Scenario.lines, [.epoll, .sluice, .sluiceLines, .pipeline]))
+
+        ## Reading lines
+
+        \(lines.trimmingCharacters(in: .newlines))
+
+        Each string longer than 15 bytes is one allocation.
 
         ## Memory for a connection, 10,000 connections
 
@@ -62,14 +76,16 @@ struct Page {
             })
     }
 
-    private func echo(_ scenario: String) -> String {
+    private func echo(
+        _ scenario: String, _ contestants: [Contestant] = Contestant.all
+    ) -> String {
         let heads = [
             scenario, "messages/s", "p50 us", "p99 us", "p99.9 us", "user CPU us", "total CPU us",
             "total to epoll", "user to NIO", "errors",
         ]
         return table(
             heads,
-            Contestant.all.map { one in
+            contestants.map { one in
                 [
                     one.name, number(results.median(scenario, one, Figure.rate), 0),
                     number(results.median(scenario, one) { $0.latencyUs?.p50 }, 0),

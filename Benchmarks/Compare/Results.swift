@@ -95,6 +95,10 @@ struct Budget: Sendable {
                 ) { $0.ratio(scenario, .sluice, to: .pipeline, Figure.user) },
             ]
         } + [
+            Budget(
+                text: "line echo, 100 connections: total CPU a message, to raw epoll",
+                isCeiling: true, limit: 1.25
+            ) { $0.ratio(Scenario.lines, .sluiceLines, to: .epoll, Figure.total) },
             Budget(text: "bulk stream: bytes a second, to raw epoll", isCeiling: false, limit: 0.95)
             {
                 $0.ratio(Scenario.bulk, .sluice, to: .epoll, Figure.bytes)

@@ -22,6 +22,8 @@ struct Contestant: Hashable {
     static let libevent = Contestant("libevent events, C", "peer-libevent")
     static let bufferevent = Contestant("libevent bufferevents, C", "peer-bufferevent")
     static let sluice = Contestant("**Sluice, callback**", "sluice", before: ["serve"])
+    static let sluiceLines = Contestant(
+        "**Sluice, lines**", "sluice", before: ["serve"], after: ["--style", "lines"])
     static let sluiceTimeouts = Contestant(
         "**Sluice, callback**, idle timeouts", "sluice", before: ["serve"],
         after: ["--idle-timeout", "600s"])
@@ -45,6 +47,7 @@ struct Scenario: Hashable {
     static let echo100 = "echo, 100 connections"
     static let echo10000 = "echo, 10,000 connections"
     static let echo1000 = "echo, 1,000 connections"
+    static let lines = "line echo, 100 connections"
     static let bulk = "bulk stream"
     static let churn = "accepting and closing"
 
@@ -58,6 +61,9 @@ struct Scenario: Hashable {
                 name: echo10000, service: "echo",
                 load: ["--connections", "10000", "--ramp", "2s"] + time,
                 contestants: Contestant.all),
+            Scenario(
+                name: lines, service: "echo", load: ["--connections", "100"] + time,
+                contestants: [.epoll, .sluice, .sluiceLines, .pipeline]),
             Scenario(
                 name: bulk, service: "chargen", load: ["--connections", "1", "--receive"] + time,
                 contestants: Contestant.all),
