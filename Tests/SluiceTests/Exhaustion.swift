@@ -2,6 +2,7 @@
 //
 // Running out of descriptors and memory: turn one away, pause, tell once, go on by itself.
 
+import Glibc
 import TestSupport
 import Testing
 
@@ -153,6 +154,28 @@ struct Exhaustion {
             }
         }
         #expect(error == SocketError(.create, .tooManyOpenFiles))
+        server.close()
+    }
+
+    @Test func `whatever descriptor is the first that can't be had, a reactor says so`() {
+        let kind = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+        var limit = rlimit()
+        getrlimit(kind, &limit)
+        defer { setrlimit(kind, &limit) }
+        var refusals = 0
+        for spare in 0..<20 {
+            var low = limit
+            low.rlim_cur = rlim_t(openDescriptorCount() + spare)
+            setrlimit(kind, &low)
+            do throws(SocketError) {
+                _ = try Reactor()
+                break
+            } catch {
+                #expect(error == SocketError(.create, .tooManyOpenFiles))
+                refusals += 1
+            }
+        }
+        #expect((3..<20).contains(refusals))
         server.close()
     }
 }

@@ -4,7 +4,9 @@
 // Its end removes it from the base, so libevent never calls for an owner that is gone.
 
 internal import CLibevent
+internal import CSystemCalls
 import Glibc
+import SluiceText
 
 /// A C function that libevent calls with the descriptor, what happened, and the context.
 typealias EventCallback = @convention(c) (CInt, Int16, UnsafeMutableRawPointer?) -> Void
@@ -24,10 +26,37 @@ struct EventBase: ~Copyable {
         defer { event_config_free(configuration) }
         event_config_set_flag(configuration, CInt(EVENT_BASE_FLAG_NOLOCK.rawValue))
         event_config_set_flag(configuration, CInt(EVENT_BASE_FLAG_IGNORE_ENV.rawValue))
-        guard let pointer = event_base_new_with_config(configuration) else {
-            throw SocketError(.create, ErrorCode.last)
+        // Any other back end would do without what channels are built on.
+        let features = EV_FEATURE_ET.rawValue | EV_FEATURE_EARLY_CLOSE.rawValue
+        event_config_require_features(configuration, CInt(features))
+        pointer = try Self.making.withLock { _ throws(SocketError) in
+            try Self.makeSureOfDescriptors()
+            guard let pointer = event_base_new_with_config(configuration) else {
+                throw SocketError(.create, ErrorCode.last)
+            }
+            // A pointer to what one thread alone will use, on its way out of the lock.
+            return Made(pointer: pointer)
+        }.pointer
+    }
+
+    private struct Made: @unchecked Sendable {
+        // Unchecked: nobody else has the pointer yet.
+        let pointer: OpaquePointer
+    }
+
+    /// One thread at a time, so that the descriptors which are made sure of are there for it.
+    private static let making = Locked(())
+
+    /// libevent takes three descriptors, and ends the process where it can't have two of them.
+    private static func makeSureOfDescriptors() throws(SocketError) {
+        var numbers: [CInt] = []
+        defer { for number in numbers { _ = Descriptor(adopting: number) } }
+        for _ in 0..<4 {
+            numbers.append(
+                try retrying(.create) {
+                    SystemCall.createEvent.made { eventfd(0, CInt(EFD_CLOEXEC)) }
+                })
         }
-        self.pointer = pointer
     }
 
     deinit { event_base_free(pointer) }
