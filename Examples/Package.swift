@@ -11,7 +11,7 @@ let package = Package(
     dependencies: [.package(name: "sluice", path: "..")],
     targets: [
         "AcceptDemo", "ChatRoom", "Echo", "FileReceiver", "FileSender", "Greet", "LineEcho",
-        "SingleInstance", "SpamCheck", "TimeClient", "TimeServer",
+        "Relay", "SingleInstance", "SpamCheck", "TimeClient", "TimeServer",
     ].map { name in
         .executableTarget(name: name, dependencies: [.product(name: "Sluice", package: "sluice")])
     },

@@ -119,6 +119,29 @@ extension CommandSuite {
             for line in ["one", "two", "three"] { #expect(try client.nextLine() == line) }
         }
 
+        // K31, K33
+        @Test func `a relay passes bytes both ways, and each end on`() throws {
+            let echo = try CommandProcess(sluice: "serve", "echo")
+            let relay = try start("Relay", "\(try echo.listeningPort())")
+            let port = try relay.listeningPort()
+            let descriptors = relay.descriptorCount
+            let folder = try TemporaryFolder()
+            try folder.fill("source", byteCount: 3_000_000)
+            let file = folder["source"]
+            let connection = try CommandProcess(
+                shell: """
+                    $sluice connect 127.0.0.1 \(port) <\(file) | cmp - \(file)
+                    """)
+            #expect(try connection.finish() == (.exited(0), ""))
+            relay.expect("both connections are gone") { relay.descriptorCount == descriptors }
+        }
+
+        @Test func `a relay to nobody ends its client`() throws {
+            let relay = try start("Relay", "1")
+            let client = try connect(to: relay)
+            #expect(try client.finish().output == "")
+        }
+
         @Test func `the spam check passes bytes untouched and reads on after its own end`() throws {
             let server = try CommandProcess(
                 "python3",
