@@ -17,7 +17,8 @@ struct TextArguments: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "The line ends on the wire: auto, cr, crlf, lf or binary; one for each direction may be "
-                + "given, as 'auto crlf'.", valueName: "translation"))
+                + "given, as 'auto crlf'. Standard input is UTF-8 text then, and binary is one byte "
+                + "a character.", valueName: "translation"))
     var translation: String?
 
     @Option(

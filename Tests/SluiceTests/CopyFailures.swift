@@ -327,4 +327,34 @@ struct CopyFailures {
         #expect(try ends.received() == "fine\n")
         #expect(try ends.from.readText() == "\u{65E5}\u{672C} rest")
     }
+
+    // K34
+    @Test func `whoever closes both ends when one copy has ended is not told of the other`() throws
+    {
+        let ends = try CopyingEnds()
+        var told: [String] = []
+        try ends.from.copy(to: ends.to) { _ in
+            told.append("there")
+            ends.from.abort()
+            ends.to.abort()
+        }
+        try ends.to.copy(to: ends.from) { _ in told.append("back") }
+        ends.reactor.settle()
+        try ends.source.resetByPeer()
+        ends.reactor.expect("the end") { !told.isEmpty }
+        ends.reactor.settle()
+        #expect(told.count == 1)
+    }
+
+    // K31
+    @Test func `a copy to another reactor's channel is refused`() throws {
+        let ends = try CopyingEnds()
+        let other = try ConnectionEnds(on: Reactor())
+        let error = #expect(throws: ChannelError.self) {
+            try ends.from.copy(to: other.channel) { _ in }
+        }
+        let peer = other.channel.peerAddress
+        #expect(error == .socket(SocketError(.perform, .invalidArgument, at: peer)))
+        withExtendedLifetime(other) {}
+    }
 }

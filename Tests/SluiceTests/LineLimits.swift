@@ -186,4 +186,11 @@ struct LineLimits: ConnectionSuite {
         #expect(error == .socket(SocketError(.read, .messageTooLong, at: peer)))
         #expect(channel.endReason == .limit(.input))
     }
+
+    // K15
+    @Test func `a negative limit is none but 0`() throws {
+        setLineLimit(-1)
+        try send("1\n\n")
+        #expect(throws: tooLong(0)) { try channel.readLine() }
+    }
 }

@@ -77,4 +77,33 @@ struct WaitingWhole {
         let channel = try server.accept()
         #expect(try channel.readTextAndClose() == "held!")
     }
+
+    // MARK: Silent peers
+
+    @Test(arguments: [Driving.blocking, .alone])
+    func `a wait for a silent peer ends by the idle limit, and the channel with it`(
+        driving: Driving
+    ) throws {
+        let ends = try DrivenEnds(driving)
+        ends.channel.options.idleTimeout = .milliseconds(20)
+        try ends.send("hello\npar")
+        #expect(try ends.channel.readLine() == "hello")
+        let start = ContinuousClock.now
+        let peer = ends.channel.peerAddress
+        let error = ChannelError.socket(SocketError(.read, .timedOut, at: peer))
+        #expect(throws: error) { try ends.channel.readLine() }
+        #expect(ContinuousClock.now - start >= .milliseconds(20))
+        #expect(ends.channel.endReason == .timedOut(.idle))
+        #expect(ends.channel.status == .closed)
+    }
+
+    @Test func `a peer that takes nothing ends a write by the idle limit`() throws {
+        let ends = try DrivenEnds(.alone)
+        ends.channel.options.idleTimeout = .milliseconds(20)
+        let error = #expect(throws: SocketError.self) {
+            try ends.channel.write([UInt8](repeating: 1, count: 50_000_000))
+        }
+        #expect(error == SocketError(.write, .timedOut, at: ends.channel.peerAddress))
+        #expect(ends.channel.status == .closed)
+    }
 }

@@ -7,9 +7,9 @@ public import Sluice
 /// Both ends of one TCP connection.
 public struct TCPEnds: ~Copyable {
     /// The end that connected.
-    public let client: Socket
+    public private(set) var client: Socket
     /// The end that was accepted.
-    public let server: Socket
+    public var server: Socket
 
     /// Connects the two, on loopback.
     public init() throws {
@@ -20,6 +20,11 @@ public struct TCPEnds: ~Copyable {
         }
         server = try Socket.taken(from: &accepted.socket)
         self.client = client
+    }
+
+    /// Closes the client's end.
+    public mutating func closeClient() throws {
+        try Socket.taken(from: &client).close()
     }
 
     /// Closes the client's end and leaves the server's.

@@ -11,11 +11,13 @@ extension Channel {
     /// reset. Only a blocking channel waits for that and, where the peer has sent what nobody read,
     /// for the peer's end, a second at most. Closing again does nothing.
     public func close() {
+        forgetCopies()
         close(because: .local)
     }
 
     /// Cuts the connection: what was not sent is dropped, and the peer sees a reset.
     public func abort() {
+        forgetCopies()
         perform(state.cutOff())
     }
 

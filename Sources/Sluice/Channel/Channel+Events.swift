@@ -289,7 +289,7 @@ extension Channel: Resident, TurnWriter, DeadlineOwner {
         guard flags.contains(.hasLostHandler), handled.isEmpty, !isCopySource, state.phase == .open,
             state.peerClosed || state.input == .ended || state.output == .failed
         else { return }
-        close()
+        close(because: .local)
     }
 
     /// Finds out whether the peer has closed, and asks the socket where the event does not say.
@@ -324,9 +324,28 @@ extension Channel: Resident, TurnWriter, DeadlineOwner {
         let code = (try? socket?.get(.pendingError)) ?? .connectionReset
         let error = SocketError(
             .read, code.rawValue == 0 ? .connectionReset : code, at: peerAddress)
+        keepWhatCame()
         // Readers meet it as the end; who asks for the error is told.
         if !isCopySink { parts.socketError = error }
         readFailed(error)
+    }
+
+    /// What the peer had sent before it cut the connection can still be read, up to the input's
+    /// limit.
+    private func keepWhatCame() {
+        guard state.input == .open, let reactor = reactorOrNil else { return }
+        reactor.withScratch { buffer in
+            guard let start = buffer.baseAddress else { return }
+            // An error is the one that is known already.
+            while input.byteCount < shared.values.inputLimit,
+                case .bytes(let count)? = try? socket?.receive(into: start, upTo: buffer.count),
+                count > 0
+            {
+                input.append(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+                counted.bytesReceived &+= UInt64(count)
+                counted.reads &+= 1
+            }
+        }
     }
 
     private func reportClosed() {

@@ -118,7 +118,7 @@ extension Channel {
             }
             if reactor.attempt(for: self, { try handler(self, line) }) {
                 text.lent = nil
-                return close()
+                return close(because: .local)
             }
             // Whatever the handler has read, the line reader looks for itself.
             flags.remove(.needsMore)
@@ -149,7 +149,9 @@ extension Channel {
                 if !input.isEmpty { flags.insert(.needsMore) }
                 return
             }
-            if reactor.attempt(for: self, { try handler(self, line) }) { return close() }
+            if reactor.attempt(for: self, { try handler(self, line) }) {
+                return close(because: .local)
+            }
             flags.remove(.needsMore)
         }
     }
@@ -157,7 +159,11 @@ extension Channel {
     /// Text that can't be had is reported and closes the channel.
     private func fail(_ error: TextError, _ reactor: Reactor) {
         reactor.report(ChannelError.text(error, at: "\(peerAddress)"), for: self)
-        if case .lineTooLong = error { close(because: .limit(.line)) } else { close() }
+        if case .lineTooLong = error {
+            close(because: .limit(.line))
+        } else {
+            close(because: .local)
+        }
     }
 
     /// The end of the input makes a line of what was left; a decoder may have held something back.

@@ -258,7 +258,7 @@ extension Channel {
                 let threw = reactor.attempt(for: self) {
                     try queue.withBytes { try handler(self, $0) }
                 }
-                if threw { close() }
+                if threw { close(because: .local) }
                 continue
             }
             if state.input == .ended { return finishInput(reactor) }
@@ -292,7 +292,7 @@ extension Channel {
             case .bytes(let count):
                 let bytes = UnsafeRawBufferPointer(rebasing: buffer[..<count]).bytes
                 if reactor.attempt(for: self, { try handler(self, bytes) }) {
-                    close()
+                    close(because: .local)
                     return 0
                 }
                 return count
@@ -305,9 +305,11 @@ extension Channel {
     func finishInput(_ reactor: Reactor) {
         guard state.phase == .open, !flags.contains(.isEndTold) else { return }
         flags.insert(.isEndTold)
-        guard state.output != .failed, let handler = rare?.inputEnd else { return close() }
+        guard state.output != .failed, let handler = rare?.inputEnd else {
+            return close(because: .local)
+        }
         rare?.inputEnd = nil
-        if reactor.attempt(for: self, { try handler(self) }) { return close() }
+        if reactor.attempt(for: self, { try handler(self) }) { return close(because: .local) }
         arrange()
     }
 

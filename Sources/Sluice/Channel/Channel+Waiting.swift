@@ -73,11 +73,27 @@ extension Channel {
     private func waited(
         until readiness: Socket.Readiness, before deadline: UInt64? = nil
     ) throws(SocketError) -> Bool {
+        if deadline == nil, shared.idle > 0, state.phase == .open {
+            return try waitedWhileIdle(until: readiness)
+        }
         do throws(SocketError) {
             if let isReady = try socket?.wait(until: readiness, before: deadline) { return isReady }
         } catch {
             throw SocketError(error.operation, error.code, at: peerAddress)
         }
         throw SocketError(.watch, .badDescriptor, at: peerAddress)
+    }
+
+    /// Waits no longer than the idle limit allows, which closes the channel.
+    private func waitedWhileIdle(until readiness: Socket.Readiness) throws(SocketError) -> Bool {
+        let due = csystem_monotonic_nanoseconds() &+ shared.idle
+        if try waited(until: readiness, before: due) { return true }
+        // What the peer has not taken for so long it will not take now.
+        if isDue {
+            perform(state.cutOff(because: .timedOut(.idle)))
+        } else {
+            close(because: .timedOut(.idle))
+        }
+        throw SocketError(readiness == .writable ? .write : .read, .timedOut, at: peerAddress)
     }
 }

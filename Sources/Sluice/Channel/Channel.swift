@@ -135,7 +135,7 @@ public final class Channel {
 
     /// Makes a blocking channel that stands alone: of an open socket, without a reactor.
     ///
-    /// What needs a reactor (handlers, the idle timeout) does nothing on it, and
+    /// Handlers are never called on it, for there is no reactor to call them, and
     /// ``ChannelOptions/isBlocking`` is on whatever `options` say. It may be used on any one
     /// thread. Where nobody holds it any more it closes, as by ``close()``.
     ///

@@ -67,7 +67,7 @@ public struct ChannelOptions: Hashable, Sendable {
     public var bytesPerTurn = 262_144
     /// Ends the channel when no byte came or went for this long; `nil` for never.
     ///
-    /// Initially `nil`.
+    /// A call that waits on a blocking channel then throws `.timedOut`. Initially `nil`.
     public var idleTimeout: Duration?
     /// How long a closed channel may go on sending what was queued.
     ///
@@ -148,6 +148,7 @@ final class SharedOptions: Sendable {
         values.lowWaterMark = max(0, values.lowWaterMark)
         values.outputLimit = max(0, values.outputLimit)
         values.inputLimit = max(0, values.inputLimit)
+        values.text.lineLimit = max(0, values.text.lineLimit)
         self.values = values
         collectsTurns = values.buffering == .turn && !values.isBlocking
         idle = values.idleTimeout.map { max(1, $0.nanoseconds) } ?? 0

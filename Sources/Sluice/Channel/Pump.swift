@@ -15,7 +15,9 @@ protocol Pump: AnyObject {
     func sinkHasRoom()
     /// Writing to the sink has failed.
     func sinkFailed(_ error: SocketError)
-    /// One of the ends is being closed: nobody is told of anything any more.
+    /// The program stops it: nobody is told of anything any more.
+    func stop()
+    /// One of the ends closes by itself: nobody is told, unless a failure is what closed it.
     func endWasClosed()
 }
 
@@ -31,6 +33,12 @@ extension Channel {
     /// Changes who takes the input, now or when a copy is over.
     func setReader(_ reader: Reader) {
         if let pump = rare?.copyOut { pump.heldReader = reader } else { self.reader = reader }
+    }
+
+    /// The program itself ends the copies that this channel is an end of: nobody is told.
+    func forgetCopies() {
+        rare?.copyOut?.stop()
+        rare?.copyIn?.stop()
     }
 
     /// Ends the copies that this channel is an end of.

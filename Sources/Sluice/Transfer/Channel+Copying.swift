@@ -23,7 +23,8 @@ extension Channel {
     ///   - progress: called after each piece.
     ///   - completion: called once, at the end.
     /// - Throws: ``ChannelError``: `.socket` with `.busy` when a copy has this direction of one of
-    ///   them already, `.badDescriptor` when one is closed or has no reactor.
+    ///   them already, `.badDescriptor` when one is closed or has no reactor, `.invalidArgument`
+    ///   when they are on two.
     @discardableResult
     public func copy(
         to destination: Channel, limit: Int? = nil, progress: ((CopyCounts) -> Void)? = nil,
@@ -32,7 +33,9 @@ extension Channel {
         do throws(SocketError) {
             try checkReading()
             try destination.checkSink()
-            _ = try destination.reactor
+            guard try destination.reactor === reactor else {
+                throw SocketError(.perform, .invalidArgument, at: destination.peerAddress)
+            }
             return ChannelCopy(
                 from: self, to: destination, limit: limit, on: try reactor, progress, completion)
         } catch {
