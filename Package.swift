@@ -54,13 +54,14 @@ let package = Package(
             swiftSettings: settings
         ),
         .target(
-            name: "TestSupport", dependencies: ["Sluice"], path: "Tests/Support",
+            name: "TestSupport", dependencies: ["Sluice", "SluiceText"], path: "Tests/Support",
             swiftSettings: settings),
         .testTarget(
             name: "SluiceTextTests", dependencies: ["SluiceText", "TestSupport"],
             swiftSettings: settings),
         .testTarget(
-            name: "SluiceTests", dependencies: ["Sluice", "TestSupport"], swiftSettings: settings),
+            name: "SluiceTests", dependencies: ["Sluice", "SluiceText", "TestSupport"],
+            swiftSettings: settings),
         .testTarget(
             name: "InteropTests", dependencies: ["Sluice", "TestSupport"], swiftSettings: settings),
         .testTarget(

@@ -43,6 +43,18 @@ final class Mailbox: Sendable {
         case closure(@Sendable (Reactor) throws -> Void)
         /// Nobody refers to this place of the reactor's table any more.
         case drop(UInt64)
+        case job(UnownedJob)
+        /// What ends something: a wait, a connection that nobody has any more.
+        case ending(@Sendable () -> Void)
+
+        /// Whether it passes the limit: each of these stands for something that was made before and
+        /// is bounded by that, and nobody could be told that there is no room.
+        var passesLimit: Bool {
+            switch self {
+            case .stop, .drop, .job, .ending: true
+            case .closure: false
+            }
+        }
     }
 
     static let limit = 65_536
@@ -65,14 +77,13 @@ final class Mailbox: Sendable {
 
     func post(_ letter: consuming Letter) throws(SocketError) {
         let isStop = if case .stop = letter { true } else { false }
-        // As many as references that were made, and each frees more than it takes.
-        let isDrop = if case .drop = letter { true } else { false }
+        let passesLimit = letter.passesLimit
         let code = state.withLock { [letter] state -> ErrorCode? in
             guard let number = state.counter?.number else { return .cancelled }
             if isStop {
                 if state.hasStop { return nil }
                 state.hasStop = true
-            } else if !isDrop, state.letters.count >= Self.limit {
+            } else if !passesLimit, state.letters.count >= Self.limit {
                 return .noBufferSpace
             }
             state.letters.append(letter)
@@ -102,13 +113,16 @@ final class Mailbox: Sendable {
         }
     }
 
-    /// The reactor has ended: nothing more is taken, and what waited is dropped.
-    func end() {
-        var dropped: [Letter] = []
+    /// The reactor has ended: nothing more is taken.
+    ///
+    /// - Returns: what waited. It is dropped outside the lock: what closures hold may use a handle
+    ///   as it goes.
+    func end() -> [Letter] {
         state.withLock { state in
             state.counter = nil
-            swap(&dropped, &state.letters)
+            var rest: [Letter] = []
+            swap(&rest, &state.letters)
+            return rest
         }
-        // Dropped outside the lock: what the closures hold may use a handle as it goes.
     }
 }

@@ -56,6 +56,7 @@ extension Reactor {
 
     private func enter() {
         depth += 1
+        executor.becomeCurrent()
         clockIsStale = true
         // What the caller of a nested run has written must not wait for its handler's end.
         endTurn()
@@ -76,7 +77,7 @@ extension Reactor {
         endTurn()
         let isIdle =
             nextReady == readyCount && letters.isEmpty && !deadlines.isDue
-            && turnOutput.count == 0 && unflushed.isEmpty
+            && turnOutput.count == 0 && unflushed.isEmpty && !executor.hasJobs
         base.poll(waiting: waiting && isIdle)
         clockIsStale = true
         if hasMail { collectMail() }
@@ -123,6 +124,8 @@ extension Reactor {
             case .stop: isStopping = true
             case .closure(let closure): _ = attempt { try closure(self) }
             case .drop(let key): referenced[key] = nil
+            case .job(let job): executor.accept(job)
+            case .ending(let end): end()
             }
             endTurn()
             if isStopping || isDone() { return true }
@@ -162,6 +165,7 @@ extension Reactor {
     /// Sends what the handlers of this turn have written.
     @inline(__always)
     func endTurn() {
+        executor.runJobs()
         if turnOutput.count > 0 { turnOutput.owner?.flushTurn(self) }
         if !unflushed.isEmpty { flushOthers() }
     }

@@ -21,6 +21,8 @@ public final class Reactor {
     /// How what hangs on the reactor finds it; cut by its deinit.
     let link = ReactorLink()
     let mailbox: Mailbox
+    /// Runs tasks and actors on this reactor's thread.
+    public let executor: Executor
     private var mailEvent: Event?
     private var timerEvent: Event?
 
@@ -75,6 +77,7 @@ public final class Reactor {
             SystemCall.createEvent.made { eventfd(0, CInt(EFD_NONBLOCK | EFD_CLOEXEC)) }
         }
         mailbox = Mailbox(Descriptor(adopting: counter))
+        executor = Executor(mailbox, link)
         deadlines = try Deadlines()
         link.reactor = self
         // Both contexts are this object, and its deinit ends both events before the base.
@@ -87,9 +90,14 @@ public final class Reactor {
 
     deinit {
         link.reactor = nil
-        mailbox.end()
+        executor.becomeCurrent()
+        let rest = mailbox.end()
+        for letter in letters + rest {
+            if case .job(let job) = letter { executor.accept(job) }
+        }
         for resident in residents { resident.reactorEnded() }
         deadlines.dropAll()
+        executor.end()
         mailEvent = nil
         timerEvent = nil
         scratch?.deallocate()

@@ -18,6 +18,8 @@ public struct SocketError: Error, Hashable, Sendable {
         /// Making a socket or a reactor's own descriptors. socket(2), eventfd(2),
         /// timerfd_create(2).
         case create
+        /// Waiting for a time.
+        case wait
         /// Reading an option. getsockopt(2).
         case getOption = "get option"
         /// Changing an option. setsockopt(2).

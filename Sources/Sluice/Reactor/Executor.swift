@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Swift's jobs on a reactor's thread: what a task or an actor does there runs in the turn that woke
+// it, and a job from another thread comes by the mailbox.
+
+import Glibc
+internal import SluiceText
+internal import Synchronization
+
+extension Reactor {
+    /// Runs the jobs of tasks and actors on the reactor's thread, in the order in which they become
+    /// ready.
+    ///
+    /// It is a serial and a task executor at once: an actor that names it as its own and a task that
+    /// prefers it run between the reactor's handlers, on the same thread, and reach one another
+    /// without a change of threads. Jobs run while the reactor runs; priorities change nothing.
+    ///
+    /// When the reactor ends, every wait on it fails with `.cancelled`, and what its tasks do then
+    /// runs before the reactor is gone. A job that comes later still runs, one at a time, on the
+    /// thread that it comes from.
+    public final class Executor: SerialExecutor, TaskExecutor, @unchecked Sendable {
+        // Unchecked: `jobs`, `isRunning` and `pending` are touched only by the thread that `owner` names. That
+        // is the reactor's; after its end it is whoever has set `late.isRunning`, under the lock.
+
+        private let mailbox: Mailbox
+        private let link: ReactorLink
+        private let owner: Atomic<UInt>
+        @exclusivity(unchecked) private var jobs = JobQueue()
+        @exclusivity(unchecked) private var isRunning = false
+        /// Waits that nothing else would end with the reactor.
+        private var pending: [ObjectIdentifier: Waiter] = [:]
+        private let load = Atomic(0)
+
+        /// How many connections are on this reactor.
+        public var connectionCount: Int { load.load(ordering: .relaxed) }
+
+        /// A connection was made, or has gone.
+        func countConnections(_ change: Int) { load.add(change, ordering: .relaxed) }
+        private let late = Locked(Late())
+
+        /// What comes when the reactor is ending or gone.
+        private struct Late: ~Copyable {
+            var jobs: [UnownedJob] = []
+            /// Somebody runs the jobs: first of all the reactor.
+            var isRunning = true
+        }
+
+        /// How many jobs run in one turn, before other channels have theirs.
+        private static let jobsPerTurn = 1_024
+
+        init(_ mailbox: Mailbox, _ link: ReactorLink) {
+            self.mailbox = mailbox
+            self.link = link
+            owner = Atomic(pthread_self())
+        }
+
+        /// Whether this is the thread that runs its jobs.
+        var isCurrent: Bool { owner.load(ordering: .relaxed) == pthread_self() }
+
+        /// The thread that runs this is the reactor's.
+        func becomeCurrent() { owner.store(pthread_self(), ordering: .relaxed) }
+
+        /// The reactor, for jobs on its thread; `nil` once it has ended.
+        var reactor: Reactor? { isCurrent ? link.reactor : nil }
+
+        /// Has a job run on the reactor's thread.
+        public func enqueue(_ job: consuming ExecutorJob) {
+            let job = UnownedJob(job)
+            if isCurrent { return jobs.append(job) }
+            do throws(SocketError) { try mailbox.post(.job(job)) } catch { enqueueLate(job) }
+        }
+
+        /// Whether the caller is on the reactor's thread, in a job or in a handler.
+        public func isIsolatingCurrentContext() -> Bool? { isCurrent }
+
+        /// Ends the process where the caller is on another thread than the reactor's.
+        public func checkIsolated() {
+            precondition(isCurrent, "this is not the reactor's thread")
+        }
+
+        /// Runs what ends something on the reactor's thread: at once where this is it.
+        ///
+        /// Not at all once the reactor has ended, and everything with it.
+        func performEnding(_ end: @escaping @Sendable () -> Void) {
+            if isCurrent { return end() }
+            try? mailbox.post(.ending(end))
+        }
+
+        // MARK: What the reactor does
+
+        /// A job that came by the mailbox.
+        func accept(_ job: UnownedJob) { jobs.append(job) }
+
+        /// Whether jobs wait.
+        @inline(__always)
+        var hasJobs: Bool { !jobs.isEmpty }
+
+        /// Runs what is ready, with what that makes ready, up to the limit of a turn.
+        ///
+        /// Within a job it does nothing: another job of the same actor must not run in its middle.
+        @inline(__always)
+        func runJobs() { if hasJobs, !isRunning { runSome() } }
+
+        @inline(never)
+        private func runSome() {
+            isRunning = true
+            var budget = Self.jobsPerTurn
+            let serial = asUnownedSerialExecutor()
+            let preferred = asUnownedTaskExecutor()
+            while budget > 0, let job = jobs.popFirst() {
+                job.runSynchronously(isolatedTo: serial, taskExecutor: preferred)
+                budget -= 1
+            }
+            isRunning = false
+        }
+
+        // MARK: The end
+
+        /// The reactor has come to its end, and nothing more comes by the mailbox.
+        func end() {
+            becomeCurrent()
+            isRunning = false
+            let waiters = pending.values
+            pending = [:]
+            for waiter in waiters { waiter.resume(.cancelled) }
+            finishLate()
+        }
+
+        /// Waits for something that says nothing when the reactor ends.
+        ///
+        /// Must be called on the reactor's thread.
+        func wait(
+            _ waiter: Waiter, isolation: isolated (any Actor)? = #isolation, _ begin: () -> Void
+        ) async -> Waiter.Outcome {
+            if link.reactor == nil { return .cancelled }
+            pending[ObjectIdentifier(waiter)] = waiter
+            defer { pending[ObjectIdentifier(waiter)] = nil }
+            return await waiter.wait(begin)
+        }
+
+        /// Waits as ``wait(_:_:)``, whatever becomes of the task.
+        func waitUncancelled(
+            _ waiter: Waiter, isolation: isolated (any Actor)? = #isolation
+        ) async {
+            if link.reactor == nil { return }
+            pending[ObjectIdentifier(waiter)] = waiter
+            defer { pending[ObjectIdentifier(waiter)] = nil }
+            await waiter.waitUncancelled()
+        }
+
+        private func enqueueLate(_ job: UnownedJob) {
+            let isMine = late.withLock { late in
+                late.jobs.append(job)
+                if late.isRunning { return false }
+                late.isRunning = true
+                return true
+            }
+            guard isMine else { return }
+            becomeCurrent()
+            finishLate()
+        }
+
+        /// Runs everything, until nobody brings more.
+        private func finishLate() {
+            while true {
+                while hasJobs { runSome() }
+                let more = late.withLock { late in
+                    var more: [UnownedJob] = []
+                    swap(&more, &late.jobs)
+                    if more.isEmpty {
+                        // Before anybody else may take over.
+                        owner.store(0, ordering: .relaxed)
+                        late.isRunning = false
+                    }
+                    return more
+                }
+                if more.isEmpty { return }
+                for job in more { jobs.append(job) }
+            }
+        }
+    }
+}
+
+/// Jobs in order.
+private struct JobQueue {
+    /// Jobs from `head` to before `tail`; the rest is room.
+    private var storage: [UnownedJob] = []
+    private var head = 0
+    private var tail = 0
+
+    @inline(__always)
+    var isEmpty: Bool { head == tail }
+
+    @inline(__always)
+    mutating func append(_ job: UnownedJob) {
+        if tail == storage.count { storage.append(job) } else { storage[tail] = job }
+        tail += 1
+    }
+
+    @inline(__always)
+    mutating func popFirst() -> UnownedJob? {
+        if head == tail { return nil }
+        let job = storage[head]
+        head += 1
+        if head == tail {
+            head = 0
+            tail = 0
+            // Much at once is rare: what it took is given back.
+            if storage.count > 1_024 { storage = [] }
+        }
+        return job
+    }
+}
