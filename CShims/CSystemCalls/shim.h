@@ -9,6 +9,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
@@ -16,6 +17,7 @@
 #include <sys/select.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/uio.h>
 #include <sys/un.h>
@@ -93,6 +95,47 @@ static inline int csystem_arm_timer(int descriptor, uint64_t nanoseconds) {
         .it_value = {.tv_sec = (time_t)(nanoseconds / 1000000000u),
                      .tv_nsec = (long)(nanoseconds % 1000000000u)}};
     return timerfd_settime(descriptor, TFD_TIMER_ABSTIME, &when, 0);
+}
+
+/* The cores that this thread may run on, a bit each; the types for it are declared only for GNU
+   programs. sched_getaffinity(2). */
+typedef struct {
+    unsigned long words[1024 / (8 * sizeof(unsigned long))];
+} csystem_cores;
+
+static inline int csystem_has_core(const csystem_cores *cores, int core) {
+    int width = (int)(8 * sizeof(unsigned long));
+    return (int)(cores->words[core / width] >> (core % width) & 1);
+}
+
+static inline int csystem_allowed_cores(csystem_cores *cores) {
+    *cores = (csystem_cores){{0}};
+    syscall(SYS_sched_getaffinity, 0, sizeof *cores, cores);
+    int count = 0;
+    for (int core = 0; core < 1024; core++) count += csystem_has_core(cores, core);
+    return count;
+}
+
+/* At least 1. */
+static inline int csystem_core_count(void) {
+    csystem_cores cores;
+    int count = csystem_allowed_cores(&cores);
+    return count > 0 ? count : 1;
+}
+
+/* Keeps this thread on one of the cores that it may run on; the numbers go round. */
+static inline void csystem_pin(int number) {
+    csystem_cores cores, one = {{0}};
+    int count = csystem_allowed_cores(&cores);
+    if (count == 0) return;
+    int left = number % count;
+    for (int core = 0; core < 1024; core++) {
+        if (!csystem_has_core(&cores, core) || left-- > 0) continue;
+        int width = (int)(8 * sizeof(unsigned long));
+        one.words[core / width] = 1ul << (core % width);
+        syscall(SYS_sched_setaffinity, 0, sizeof one, &one);
+        return;
+    }
 }
 
 #endif

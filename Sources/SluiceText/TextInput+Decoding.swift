@@ -143,6 +143,7 @@ extension TextInput {
         var swallows = false
         var meetsMark = false
         var meetsEnd = false
+        var meetsUndecodable = false
     }
 
     mutating func decodedText(
@@ -151,6 +152,7 @@ extension TextInput {
         let run = try run(upTo: limit, of: bytes, isLast: isLast, options.errorPolicy)
         swallowsLineFeed = run.swallows
         if run.meetsMark { isAtEndMark = true }
+        meetsUndecodable = run.meetsUndecodable
         // With the last character goes an escape sequence behind it.
         let byteCount = run.meetsEnd ? consumeAll() : consume(run.next)
         return Piece(text: String(run.text), byteCount: byteCount)
@@ -180,7 +182,10 @@ extension TextInput {
                 break
             }
             // Bytes that are no character come up by themselves: what is before them is good.
-            if ahead[run.next] == nil, policy == .strict, count > 0 { break }
+            if ahead[run.next] == nil, policy == .strict, count > 0 {
+                run.meetsUndecodable = true
+                break
+            }
             let found = try delivery(at: run.next, of: bytes, isLast: isLast, policy)
             guard let found else { break }
             run.text.append(found.scalar)

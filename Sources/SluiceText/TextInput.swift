@@ -53,6 +53,8 @@ public struct TextInput: ~Copyable {
     var ahead = DecodedAhead()
     /// How many characters of those hold no end of a line.
     var scannedCount = 0
+    /// Whether the last text ended before bytes that are no character.
+    var meetsUndecodable = false
     private var decoder: ScalarDecoder
 
     /// Begins at the start of a text.
@@ -187,13 +189,15 @@ public struct TextInput: ~Copyable {
 
     /// The text that ``take(upTo:from:isLast:)`` would give now; nothing is consumed.
     ///
+    /// - Returns: the text, and whether it stays so, whatever comes: the end mark stands behind it,
+    ///   or bytes that are no character.
     /// - Throws: ``TextError``, as that.
     package mutating func look(
         upTo limit: Int, at bytes: RawSpan, isLast: Bool
-    ) throws(TextError) -> String {
-        if isAtEndMark || limit <= 0 { return "" }
+    ) throws(TextError) -> (text: String, isFinal: Bool) {
+        if isAtEndMark || limit <= 0 { return ("", isAtEndMark) }
         return try bytes.withUnsafeBytes { (bytes) throws(TextError) in
-            guard let stray = strayByteCount(of: bytes, isLast: isLast) else { return "" }
+            guard let stray = strayByteCount(of: bytes, isLast: isLast) else { return ("", false) }
             let rest = UnsafeRawBufferPointer(rebasing: bytes[stray...])
             if plain == nil {
                 // What is decoded stays so, since a decoder can't be put back; at most two
@@ -208,7 +212,9 @@ public struct TextInput: ~Copyable {
                 (scannedByteCount, scannedCount, swallowsLineFeed) = before
                 isAtEndMark = false
             }
-            return try text(upTo: limit, from: rest, isLast: isLast).text ?? ""
+            meetsUndecodable = false
+            let found = try text(upTo: limit, from: rest, isLast: isLast).text ?? ""
+            return (found, isAtEndMark || meetsUndecodable)
         }
     }
 

@@ -40,8 +40,12 @@ import Testing
                     rest += all[start..<min(start + step, all.count)]
                     let isLast = start + step >= all.count
                     while true {
-                        let much = try input.look(upTo: 9, at: rest.span.bytes, isLast: isLast)
-                        let seen = try input.look(upTo: size, at: rest.span.bytes, isLast: isLast)
+                        let much = try input.look(
+                            upTo: 9, at: rest.span.bytes, isLast: isLast
+                        ).text
+                        let seen = try input.look(
+                            upTo: size, at: rest.span.bytes, isLast: isLast
+                        ).text
                         #expect(much.unicodeScalars.starts(with: seen.unicodeScalars))
                         let piece = try input.take(
                             upTo: size, from: rest.span.bytes, isLast: isLast)
@@ -61,11 +65,11 @@ import Testing
     @Test func `what stands before bytes that are no text is seen, and those throw`() throws {
         var input = TextInput(TextOptions())
         let bytes: [UInt8] = [0x61, 0xFF]
-        #expect(try input.look(upTo: 9, at: bytes.span.bytes, isLast: true) == "a")
+        #expect(try input.look(upTo: 9, at: bytes.span.bytes, isLast: true).text == "a")
         #expect(try input.take(upTo: 9, from: bytes.span.bytes, isLast: true).text == "a")
         let rest: [UInt8] = [0xFF]
         #expect(throws: TextError.undecodable([0xFF], .utf8)) {
-            try input.look(upTo: 9, at: rest.span.bytes, isLast: true)
+            _ = try input.look(upTo: 9, at: rest.span.bytes, isLast: true)
         }
     }
 }

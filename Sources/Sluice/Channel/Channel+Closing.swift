@@ -149,6 +149,7 @@ extension Channel {
         reactor.deadlines.remove(deadline)
         deadline = .none
         if rare?.closed != nil { enqueue([]) }
+        rare?.waits?.wake(.closed)
         reactor.dismiss(self)
         let counting = owner
         owner = nil

@@ -171,6 +171,7 @@ extension Channel {
         case .lines:
             state.input == .open && !isHeldBackByOutput && text?.input.isAtEndMark != true
         case .pump(let pump): state.input == .open && pump.wantsInput
+        case .awaited(let waiter): state.input == .open && waiter.isWaiting
         }
     }
 
@@ -254,6 +255,7 @@ extension Channel: Resident, TurnWriter, DeadlineOwner {
         case .bytes: deliver(reactor)
         case .lines: deliverLines(reactor)
         case .pump(let pump): pump.sourceIsReady()
+        case .awaited(let waiter): waiter.resume()
         case .readable(let handler):
             guard wantsInput else { return }
             flags.insert(.isInTurn)
@@ -308,6 +310,7 @@ extension Channel: Resident, TurnWriter, DeadlineOwner {
         }
         guard isClosed || state.output == .failed else { return }
         let isNews = state.sawPeerClose()
+        rare?.waits?.wake(.peerClosed)
         if !isNews, rare?.peerClosed == nil { return }
         if let handler = rare?.peerClosed {
             rare?.peerClosed = nil

@@ -232,6 +232,7 @@ extension Channel {
             case .endOfStream:
                 perform(state.inputEnded())
                 if rare?.peerClosed != nil { enqueue(.peerClosed) }
+                rare?.waits?.wake(.peerClosed)
             case .wouldBlock: break
             }
             return result

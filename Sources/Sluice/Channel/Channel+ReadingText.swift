@@ -329,4 +329,16 @@ extension Channel {
             throw .text(error, at: "\(peerAddress)")
         }
     }
+
+    /// Lends what is queued, and whether nothing follows it.
+    func queuedText<Result>(
+        _ body: (RawSpan, Bool) throws(TextError) -> Result
+    ) throws(ChannelError) -> Result {
+        let isLast = state.input != .open
+        do throws(TextError) {
+            return try input.withBytes { bytes throws(TextError) in try body(bytes, isLast) }
+        } catch {
+            throw .text(error, at: "\(peerAddress)")
+        }
+    }
 }

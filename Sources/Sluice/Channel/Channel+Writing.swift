@@ -298,7 +298,10 @@ extension Channel {
             queue.isRefused = true
         }
         checkMarks(queue)
-        if !isDue { rare?.copyIn?.sinkHasRoom() }
+        if rare != nil, !isDue {
+            rare?.copyIn?.sinkHasRoom()
+            rare?.waits?.wake(.room)
+        }
         if output == nil { perform(state.drained(unread: state.phase == .draining && hasUnread)) }
         arrange()
     }
@@ -310,6 +313,7 @@ extension Channel {
         else { return }
         queue.isAboveMark = false
         rare?.copyIn?.sinkHasRoom()
+        rare?.waits?.wake(.room)
         readOn()
         guard rare?.drained != nil else { return }
         if flags.contains(.isWaiting) {
@@ -382,6 +386,7 @@ extension Channel {
         let located = SocketError(error.operation, error.code, at: peerAddress)
         let isTold = output?.fail(located) ?? false
         output = nil
+        rare?.waits?.wake(.room)
         return (located, isTold)
     }
 

@@ -91,6 +91,8 @@ public final class Channel {
         case bytes((Channel, RawSpan) throws -> Void)
         case lines((Channel, String) throws -> Void)
         case pump(any Pump)
+        /// A task reads when it is woken.
+        case awaited(Waiter)
     }
 
     /// What most channels do without.
@@ -116,6 +118,8 @@ public final class Channel {
         /// The copy that reads this channel, and the one that writes to it.
         var copyOut: (any Pump)?
         var copyIn: (any Pump)?
+        /// Tasks that wait, made when one first does.
+        var waits: ChannelWaits?
     }
 
     /// Puts an open socket on a reactor.
@@ -223,12 +227,15 @@ public final class Channel {
         // Held until both places are empty: a handler's end may end what it held, and that this
         // channel again.
         endCopies()
+        wakeAll()
         let dropped = (reader, rare)
         reader = .none
         rare = nil
         if let old = dropped.1,
             old.closed != nil || old.connected != nil || old.localAddress != nil
+                || old.waits?.isEmpty == false
         {
+            parts.waits = old.waits
             parts.isDecided = old.isDecided
             parts.connectError = old.connectError
             parts.closed = old.closed

@@ -130,6 +130,12 @@ public final class Server {
         closeListeners()
     }
 
+    /// Leaves clients in the backlog, until ``letGo()``.
+    func hold() { for listener in listeners { listener.hold() } }
+
+    /// Accepts, after ``hold()``.
+    func letGo() { for listener in listeners { listener.letGo() } }
+
     private func closeListeners() {
         for listener in listeners { listener.close() }
     }

@@ -51,6 +51,9 @@ public final class ChannelCopy {
     /// The source's own reader, which comes back when the copy is over.
     var heldReader = Channel.Reader.none
 
+    /// Called when it stops without a result.
+    var onStop: (() -> Void)?
+
     init(
         from source: any CopySource, to sink: any CopySink, limit: Int?, on reactor: Reactor,
         _ progress: ((CopyCounts) -> Void)?, _ completion: @escaping (CopyResult) -> Void
@@ -74,6 +77,7 @@ public final class ChannelCopy {
         guard let job else { return }
         // Nobody is told, so an error is none's.
         _ = try? end(job)
+        onStop.take()?()
     }
 
     /// Closes what was written, and gives both ends back to their program.

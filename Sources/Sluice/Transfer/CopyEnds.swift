@@ -116,7 +116,7 @@ extension Channel: CopySource, CopySink {
         keepLent(text)
         while true {
             let found = try queuedText { bytes, isLast throws(TextError) in
-                try text.input.look(upTo: limit, at: bytes, isLast: isLast)
+                try text.input.look(upTo: limit, at: bytes, isLast: isLast).text
             }
             if !found.isEmpty { return found }
             // What is no character goes by itself: the end mark, bytes that close the text.
@@ -144,17 +144,6 @@ extension Channel: CopySource, CopySink {
             try text.input.take(upTo: count, from: bytes, isLast: isLast).byteCount
         }
         input.drop(byteCount)
-    }
-
-    private func queuedText<Result>(
-        _ body: (RawSpan, Bool) throws(TextError) -> Result
-    ) throws(ChannelError) -> Result {
-        let isLast = state.input != .open
-        do throws(TextError) {
-            return try input.withBytes { bytes throws(TextError) in try body(bytes, isLast) }
-        } catch {
-            throw .text(error, at: "\(peerAddress)")
-        }
     }
 
     var hasEnded: Bool {

@@ -145,7 +145,7 @@ extension RegularFile: CopySource {
         while true {
             let isLast = left == 0
             do throws(TextError) {
-                let text = try input.look(upTo: limit, at: rest.span.bytes, isLast: isLast)
+                let text = try input.look(upTo: limit, at: rest.span.bytes, isLast: isLast).text
                 if !text.isEmpty { return text }
             } catch {
                 throw .text(error, at: path)

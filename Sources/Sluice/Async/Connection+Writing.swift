@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Writing, with back-pressure: whoever writes above the high mark waits for room.
+
+extension Connection {
+    /// Writes bytes without waiting: they leave at the end of the turn, or when the kernel takes
+    /// them.
+    ///
+    /// - Returns: whether the queue is above the high mark: ``flush()`` or ``waitForRoom()`` before
+    ///   more is written.
+    /// - Throws: ``SocketError``, as ``Channel/write(_:)-(RawSpan)``.
+    @discardableResult
+    public func write(_ bytes: RawSpan) throws(SocketError) -> WriteResult {
+        try channel.write(bytes)
+    }
+
+    /// Writes bytes; waits while the queue is above the high mark.
+    ///
+    /// - Throws: ``SocketError``, as ``Channel/write(_:)-(RawSpan)``, or with `.cancelled` or
+    ///   `.timedOut`: what was written goes out all the same.
+    public func write(_ bytes: [UInt8]) async throws(SocketError) {
+        if try channel.write(bytes) == .aboveMark { try await waitForRoom() }
+    }
+
+    /// Writes text; waits while the queue is above the high mark.
+    ///
+    /// - Throws: ``ChannelError``, as ``Channel/write(_:)-(String)``, or `.socket` as
+    ///   ``write(_:)-([UInt8])``.
+    public func write(_ text: String) async throws(ChannelError) {
+        if try channel.write(text) == .aboveMark { try await waitAfterText() }
+    }
+
+    /// Writes text and a line end; waits while the queue is above the high mark.
+    ///
+    /// - Throws: ``ChannelError``, as ``write(_:)-(String)``.
+    public func writeLine(_ text: String = "") async throws(ChannelError) {
+        if try channel.writeLine(text) == .aboveMark { try await waitAfterText() }
+    }
+
+    private func waitAfterText() async throws(ChannelError) {
+        do throws(SocketError) { try await waitForRoom() } catch { throw .socket(error) }
+    }
+
+    /// Waits until the kernel has taken everything that was written.
+    ///
+    /// - Throws: ``SocketError`` with operation `.write`, as ``write(_:)-([UInt8])``.
+    public func flush() async throws(SocketError) {
+        try channel.flush()
+        while channel.isDue { try await waitForRoom() }
+        try channel.throwPendingError()
+    }
+}
+
+// MARK: - Ending
+
+extension Connection {
+    /// Closes: what was written still goes out, within ``ChannelOptions/lingerLimit``.
+    ///
+    /// Waits that are under way fail. Closing again does nothing.
+    public func close() { channel.close() }
+
+    /// Cuts the connection: what was not sent is dropped, and the peer sees a reset.
+    public func abort() { channel.abort() }
+
+    /// Sends what was written, then ends the writing side: the peer meets the end of its input.
+    ///
+    /// - Throws: ``SocketError``, as ``Channel/closeWriting()``.
+    public func closeWriting() throws(SocketError) { try channel.closeWriting() }
+
+    /// Ends the reading side: what was not consumed is dropped, and nothing more is read.
+    ///
+    /// - Throws: ``SocketError``, as ``Channel/closeReading()``.
+    public func closeReading() throws(SocketError) { try channel.closeReading() }
+}
