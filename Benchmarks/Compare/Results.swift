@@ -93,6 +93,29 @@ struct Budget: Sendable {
                     isCeiling: true,
                     limit: 1.0 / 3
                 ) { $0.ratio(scenario, .sluice, to: .pipeline, Figure.user) },
+                Budget(
+                    text: "\(scenario), async: total CPU a message, to raw epoll", isCeiling: true,
+                    limit: 1.30
+                ) {
+                    $0.ratio(scenario, .sluiceAsync, to: .epoll, Figure.total)
+                },
+                Budget(
+                    text: "\(scenario), async: total CPU a message, to NIOAsyncChannel",
+                    isCeiling: true, limit: 0.55
+                ) {
+                    $0.ratio(scenario, .sluiceAsync, to: .asyncChannel, Figure.total)
+                },
+                Budget(
+                    text: "\(scenario), async: total CPU a message, to SwiftNIO's pipeline",
+                    isCeiling: true, limit: 1
+                ) {
+                    $0.ratio(scenario, .sluiceAsync, to: .pipeline, Figure.total)
+                },
+                Budget(
+                    text: "\(scenario), async: user CPU a message, us", isCeiling: true, limit: 1.2
+                ) {
+                    $0.median(scenario, .sluiceAsync, Figure.user)
+                },
             ]
         } + [
             Budget(
@@ -114,6 +137,17 @@ struct Budget: Sendable {
                 text: "idle connection after traffic: resident bytes", isCeiling: true, limit: 600
             ) {
                 $0.median(Scenario.echo10000, .sluice, Figure.usedMemory)
+            },
+            Budget(
+                text: "idle connection, async: resident bytes", isCeiling: true, limit: 2_560
+            ) {
+                $0.median(Scenario.echo10000, .sluiceAsync, Figure.idleMemory)
+            },
+            Budget(
+                text: "idle connection after traffic, async: resident bytes", isCeiling: true,
+                limit: 2_560
+            ) {
+                $0.median(Scenario.echo10000, .sluiceAsync, Figure.usedMemory)
             },
             Budget(
                 text: "1,000 idle timeouts that never fire: total CPU a message, to none",

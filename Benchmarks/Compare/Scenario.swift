@@ -22,6 +22,8 @@ struct Contestant: Hashable {
     static let libevent = Contestant("libevent events, C", "peer-libevent")
     static let bufferevent = Contestant("libevent bufferevents, C", "peer-bufferevent")
     static let sluice = Contestant("**Sluice, callback**", "sluice", before: ["serve"])
+    static let sluiceAsync = Contestant(
+        "**Sluice, async**", "sluice", before: ["serve"], after: ["--style", "async"])
     static let sluiceLines = Contestant(
         "**Sluice, lines**", "sluice", before: ["serve"], after: ["--style", "lines"])
     static let sluiceTimeouts = Contestant(
@@ -32,7 +34,9 @@ struct Contestant: Hashable {
     static let asyncChannel = Contestant(
         "SwiftNIO, NIOAsyncChannel", "peer-nio", after: ["--style", "async"])
 
-    static let all = [epoll, libevent, bufferevent, sluice, pipeline, asyncChannel]
+    static let all = [
+        epoll, libevent, bufferevent, sluice, sluiceAsync, pipeline, asyncChannel,
+    ]
 }
 
 /// One kind of load.

@@ -32,6 +32,9 @@ struct ServeCommand: ParsableCommand {
     @Option(help: "How the clients are served.")
     var style = ServeStyle.callback
 
+    @Option(help: "How many threads serve, each with a part of the clients.")
+    var workers = 1
+
     @OptionGroup(title: "Text")
     var text: TextArguments
 
@@ -57,6 +60,9 @@ struct ServeCommand: ParsableCommand {
         guard backlog > 0, Int32(exactly: backlog) != nil else {
             throw ValidationError("--backlog is 1 or more")
         }
+        guard (1...1_024).contains(workers) else {
+            throw ValidationError("--workers is a number from 1 to 1024")
+        }
         if let maxConnections, maxConnections < 1 {
             throw ValidationError("--max-connections is 1 or more")
         }
@@ -72,7 +78,33 @@ struct ServeCommand: ParsableCommand {
     func run() throws {
         try reportingFaults {
             if !keepDescriptorLimit { DescriptorLimit.raise() }
+            service.prepare()
             let reactor = try Reactor()
+            let addresses = try listeningAddresses()
+            do throws(SocketError) {
+                if workers == 1 {
+                    let server = try open(reactor, addresses)
+                    try serve(at: server.addresses, reactor) { stop in
+                        server.drain(within: drain.duration) { _ in stop() }
+                    }
+                } else {
+                    let servers = try WorkerServers(count: workers, at: addresses, reactor, open)
+                    try serve(at: servers.addresses, reactor) { stop in
+                        servers.drain(within: drain.duration, stop)
+                    }
+                    servers.stop()
+                }
+            } catch {
+                StandardStreams.complain("\(error)")
+                throw ExitCode.unavailable
+            }
+        }
+    }
+
+    /// Opens a server on one reactor.
+    private var open: @Sendable (Reactor, [SocketAddress]) throws(SocketError) -> Server {
+        let (service, style, options) = (service, style, options)
+        return { reactor, addresses throws(SocketError) in
             reactor.onError = { error, channel in
                 // An error of the channel tells its address by itself.
                 let place =
@@ -80,21 +112,13 @@ struct ServeCommand: ParsableCommand {
                     ? nil : channel.map { " (\($0.peerAddress))" }
                 StandardStreams.complain("\(error)\(place ?? "")")
             }
-            service.prepare()
-            let server = try open(on: reactor)
-            try serve(with: server, on: reactor)
-        }
-    }
-
-    private func open(on reactor: Reactor) throws -> Server {
-        let addresses = try listeningAddresses()
-        do throws(SocketError) {
+            if style == .async {
+                return try Server(
+                    on: reactor, at: addresses, options: options, handler: service.handler)
+            }
             return try Server(on: reactor, at: addresses, options: options) { channel, _ in
                 try service.serve(channel, style)
             }
-        } catch {
-            StandardStreams.complain("\(error)")
-            throw ExitCode.unavailable
         }
     }
 
@@ -115,25 +139,32 @@ struct ServeCommand: ParsableCommand {
         var options = ServerOptions()
         options.samePort = true
         options.listener.backlog = backlog
-        options.listener.reusePort = reusePort
+        options.listener.reusePort = reusePort || workers > 1
         options.channel.idleTimeout = idleTimeout?.duration
         options.channel.lingerLimit = drain.duration
-        if let maxConnections { options.maximumConnections = maxConnections }
+        // Each has its share.
+        if let maxConnections {
+            options.maximumConnections = (maxConnections + workers - 1) / workers
+        }
         // They were checked when the command line was read.
         if let text = try? text.text() { options.channel.text = text }
         return options
     }
 
-    private func serve(with server: Server, on reactor: Reactor) throws {
+    /// Serves until a signal has it drain, and a second one end at once.
+    private func serve(
+        at addresses: [SocketAddress], _ reactor: Reactor,
+        _ drain: @escaping (_ stop: @escaping () -> Void) -> Void
+    ) throws(SocketError) {
         var signals = 0
         let end = {
             signals += 1
             if signals > 1 { return reactor.stop() }
-            server.drain(within: drain.duration) { _ in reactor.stop() }
+            drain { reactor.stop() }
         }
         let interrupt = try reactor.onSignal(.interrupt, end)
         let terminate = try reactor.onSignal(.terminate, end)
-        for address in server.addresses { StandardStreams.say("listening on \(address)") }
+        for address in addresses { StandardStreams.say("listening on \(address)") }
         reactor.run()
         interrupt.end()
         terminate.end()
@@ -146,4 +177,6 @@ enum ServeStyle: String, CaseIterable, ExpressibleByArgument {
     case callback
     /// A callback for each line of text.
     case lines
+    /// A task for each client.
+    case async
 }

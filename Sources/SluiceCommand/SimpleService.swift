@@ -48,6 +48,35 @@ enum SimpleService: String, CaseIterable, ExpressibleByArgument {
     }
 }
 
+// MARK: - In a task
+
+extension SimpleService {
+    /// What serves one client to its end, in a task.
+    var handler: @Sendable (isolated Connection) async throws -> Void {
+        // Each by itself, so that a task holds no more than its service needs.
+        switch self {
+        case .echo:
+            { connection in
+                var result = WriteResult.accepted
+                while try await connection.read({ result = try connection.write($0) }) {
+                    if result == .aboveMark { try await connection.waitForRoom() }
+                }
+            }
+        case .discard: { connection in while try await connection.read({ _ in }) {} }
+        case .chargen:
+            { connection in
+                do throws(SocketError) {
+                    while true { try await connection.write(Self.block) }
+                } catch {
+                    // The client is gone: that is how this service ends.
+                }
+            }
+        case .daytime: { try await $0.write(Self.daytimeLine(at: Glibc.time(nil))) }
+        case .time: { try await $0.write(Self.timeBytes(at: Glibc.time(nil))) }
+        }
+    }
+}
+
 // MARK: - The generator
 
 extension SimpleService {

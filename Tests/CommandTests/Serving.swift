@@ -18,6 +18,42 @@ extension CommandSuite {
             #expect(client.receive() == Array("hello".utf8))
         }
 
+        @Test(arguments: [
+            ["--style", "async"], ["--workers", "2"], ["--style", "async", "--workers", "3"],
+        ])
+        func `tasks and threads serve alike`(options: [String]) throws {
+            let server = try CommandProcess(sluice: ["serve", "echo"] + options, input: nil)
+            let port = try server.listeningPort()
+            let clients = try (0..<20).map { _ in try #require(PlainClient(port: port)) }
+            for (number, client) in clients.enumerated() {
+                client.send(Array("hello \(number)".utf8))
+                client.endWriting()
+            }
+            for (number, client) in clients.enumerated() {
+                #expect(client.receive() == Array("hello \(number)".utf8))
+            }
+            server.send(SIGTERM)
+            #expect(try server.finish().end == .exited(0))
+            #expect(server.errors.text.isEmpty)
+        }
+
+        @Test(arguments: SimpleService.allCases)
+        func `every service is there in tasks`(service: SimpleService) throws {
+            let server = try CommandProcess(
+                sluice: ["serve", service.rawValue, "--style", "async"], input: nil)
+            let client = try #require(PlainClient(port: try server.listeningPort()))
+            client.send(Array("hello".utf8))
+            client.endWriting()
+            switch service {
+            case .echo: #expect(client.receive() == Array("hello".utf8))
+            case .discard: #expect(client.receive().isEmpty)
+            case .chargen: #expect(client.receive(100_000).count == 100_000)
+            case .daytime: #expect(client.receive().text.hasSuffix("-UTC\r\n"))
+            case .time: #expect(client.receive().count == 4)
+            }
+            #expect(server.errors.text.isEmpty)
+        }
+
         @Test func `discard answers nothing`() throws {
             let server = try CommandProcess(sluice: "serve", "discard")
             let client = try #require(PlainClient(port: try server.listeningPort()))
