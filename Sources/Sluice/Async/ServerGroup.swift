@@ -114,6 +114,8 @@ private final class ServingPart: @unchecked Sendable {
     private var lastTask: UInt64 = 0
     private var isClosed = false
     private var isDrained = false
+    /// When the tasks that are left are cancelled.
+    private var limit: Timer?
 
     init(on executor: Reactor.Executor, _ options: ServingOptions) {
         self.executor = executor
@@ -160,12 +162,10 @@ private final class ServingPart: @unchecked Sendable {
         self.handler = handler
         _ = await executor.wait(ending) { server.letGo() }
         drain(server)
-        while !isDrained || !tasks.isEmpty {
-            if executor.reactor == nil { break }
-            await executor.waitUncancelled(finishing)
-        }
-        // Where the reactor has ended, every wait has failed, and the tasks are about to end.
-        while !tasks.isEmpty { await Task.yield() }
+        while !isDrained, executor.reactor != nil { await executor.waitUncancelled(finishing) }
+        // Also where the reactor has ended: every wait on it has failed, and the last task tells.
+        while !tasks.isEmpty { await finishing.waitUncancelled() }
+        limit?.cancel()
         self.server = nil
         self.handler = nil
     }
@@ -176,7 +176,7 @@ private final class ServingPart: @unchecked Sendable {
             isDrained = true
             finishing.resume()
         }
-        reactor.after(options.drainLimit) { [weak self] in
+        limit = reactor.after(options.drainLimit) { [weak self] in
             for handling in self?.tasks.values.map(\.self) ?? [] {
                 handling.task?.cancel()
                 handling.connection.assumeIsolated { $0.handlerWasCancelled() }
