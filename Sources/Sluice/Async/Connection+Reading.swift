@@ -92,7 +92,7 @@ extension Connection {
     /// - Returns: `.bytes`, or `.endOfStream` where no more comes.
     func parseOnce(_ body: (RawSpan) throws -> Int) async throws -> ReadResult {
         while true {
-            if channel.mayHaveInput || channel.unreadByteCount > 0 && !channel.needsMore {
+            if channel.mayHaveInput {
                 let result = try channel.parseAwaited(body)
                 switch result {
                 case .bytes(let count) where count > 0: return result
@@ -118,14 +118,6 @@ extension Connection {
 
         /// The iterator of one reader.
         public func makeAsyncIterator() -> Chunks { self }
-
-        /// The next chunk; `nil` at the end of the input.
-        ///
-        /// - Throws: ``SocketError``, as ``Connection/read(upTo:_:)``.
-        public func next() async throws(SocketError) -> [UInt8]? {
-            let bytes = try await connection.read()
-            return bytes.isEmpty ? nil : bytes
-        }
 
         /// The next chunk; `nil` at the end of the input.
         ///

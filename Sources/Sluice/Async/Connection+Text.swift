@@ -61,13 +61,6 @@ extension Connection {
         /// The next line; `nil` at the end of the input.
         ///
         /// - Throws: ``ChannelError``, as ``Connection/readLine()``.
-        public func next() async throws(ChannelError) -> String? {
-            try await connection.readLine()
-        }
-
-        /// The next line; `nil` at the end of the input.
-        ///
-        /// - Throws: ``ChannelError``, as ``Connection/readLine()``.
         public func next(
             isolation: isolated (any Actor)?
         ) async throws(ChannelError) -> String? {

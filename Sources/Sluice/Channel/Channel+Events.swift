@@ -72,8 +72,7 @@ extension Channel {
         guard state.phase == .open || state.phase == .connecting else { return }
         parts.peerClosed = handler
         // Old news is told as well.
-        let isOld = state.peerClosed || state.input == .ended || state.output == .failed
-        if handler != nil, isOld { enqueue(.peerClosed) }
+        if handler != nil, hasPeerClosed { enqueue(.peerClosed) }
     }
 
     /// Calls `handler` once, as the last event of the channel, when its descriptor is closed.

@@ -230,13 +230,8 @@ extension Channel {
     }
 
     private func queuedLine(_ text: ChannelText, isLast: Bool) throws(ChannelError) -> String? {
-        let piece: TextInput.Piece
-        do throws(TextError) {
-            piece = try input.withBytes { bytes throws(TextError) in
-                try text.input.nextLine(in: bytes, isLast: isLast)
-            }
-        } catch {
-            throw .text(error, at: "\(peerAddress)")
+        let piece = try queuedText { bytes, _ throws(TextError) in
+            try text.input.nextLine(in: bytes, isLast: isLast)
         }
         input.drop(piece.byteCount)
         if piece.text != nil { announceRest() }
@@ -316,9 +311,8 @@ extension Channel {
     private func queuedText(
         upTo limit: Int, _ text: ChannelText, hasText: Bool
     ) throws(ChannelError) -> String? {
-        let isLast = state.input != .open
-        do throws(TextError) {
-            let piece = try input.withBytes { bytes throws(TextError) in
+        do throws(ChannelError) {
+            let piece = try queuedText { bytes, isLast throws(TextError) in
                 try text.input.take(upTo: limit, from: bytes, isLast: isLast)
             }
             input.drop(piece.byteCount)
@@ -326,7 +320,7 @@ extension Channel {
         } catch {
             // Good text first; the error comes with the next call.
             if hasText { return nil }
-            throw .text(error, at: "\(peerAddress)")
+            throw error
         }
     }
 
