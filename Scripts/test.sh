@@ -11,4 +11,11 @@ cd "$(dirname "$0")/.."
 ulimit -n "$(ulimit -Hn)" || echo "test: staying at $(ulimit -n) descriptors" >&2
 # The examples are programs that the tests run.
 Scripts/check-examples.sh
-exec swift test --disable-xctest --no-parallel "$@"
+
+# Thousands of lines end with how many failed; which ones they were is said again behind them.
+output=$(mktemp)
+trap 'rm -f "$output"' EXIT
+if swift test --disable-xctest --no-parallel "$@" 2>&1 | tee "$output"; then exit; fi
+echo "test: what failed:" >&2
+grep -aE '^(✘|↳|.*: (error|Fatal error): )|recorded an issue' "$output" | head -n 60 >&2 || tail -n 20 "$output" >&2
+exit 1

@@ -219,6 +219,23 @@ struct ExecutingJobs {
         reactor.expect("its end") { log.count == 1 }
     }
 
+    @Test func `a deadline that has passed ends the later waits at once`() {
+        let log = Log()
+        let executor = reactor.executor
+        Task(executorPreference: executor) {
+            let error = await #expect(throws: SocketError.self) {
+                try await executor.within(.milliseconds(10)) {
+                    // The first wait meets the deadline, and the second one comes after it.
+                    try? await executor.sleep(for: .seconds(600))
+                    try await executor.sleep(for: .seconds(600))
+                }
+            }
+            #expect(error == SocketError(.wait, .timedOut))
+            log.append(1)
+        }
+        reactor.expect("its end") { log.count == 1 }
+    }
+
     @Test func `the shorter of two deadlines holds`() {
         let log = Log()
         let executor = reactor.executor
