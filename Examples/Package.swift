@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The examples, each a program of one file, as a package that depends on Sluice as any other would.
-// `Echo` is the program of the README, letter for letter.
+// `Echo` is the program of the README, letter for letter; `AsyncEcho` and `ChatRooms` are those of
+// the tutorial.
 
 import PackageDescription
 
@@ -10,8 +11,8 @@ let package = Package(
     name: "sluice-examples",
     dependencies: [.package(name: "sluice", path: "..")],
     targets: [
-        "AcceptDemo", "ChatRoom", "Echo", "FileReceiver", "FileSender", "Greet", "LineEcho",
-        "Relay", "SingleInstance", "SpamCheck", "TimeClient", "TimeServer",
+        "AcceptDemo", "AsyncEcho", "ChatRoom", "ChatRooms", "Echo", "FileReceiver", "FileSender",
+        "Greet", "LineEcho", "Relay", "SingleInstance", "SpamCheck", "TimeClient", "TimeServer",
     ].map { name in
         .executableTarget(name: name, dependencies: [.product(name: "Sluice", package: "sluice")])
     },

@@ -35,6 +35,9 @@ struct ServeCommand: ParsableCommand {
     @Option(help: "How many threads serve, each with a part of the clients.")
     var workers = 1
 
+    @Option(help: "How clients get to the threads.")
+    var distribution = DistributionArgument.reusePort
+
     @OptionGroup(title: "Text")
     var text: TextArguments
 
@@ -88,10 +91,10 @@ struct ServeCommand: ParsableCommand {
                         server.drain(within: drain.duration) { _ in stop() }
                     }
                 } else {
-                    let servers = try WorkerServers(count: workers, at: addresses, reactor, open)
-                    try serve(at: servers.addresses, reactor) { stop in
-                        servers.drain(within: drain.duration, stop)
-                    }
+                    let servers = try WorkerServers(
+                        count: workers, at: addresses, options: groupOptions, reactor)
+                    servers.serve(service, style)
+                    try serve(at: servers.addresses, reactor) { stop in servers.drain(stop) }
                     servers.stop()
                 }
             } catch {
@@ -101,24 +104,17 @@ struct ServeCommand: ParsableCommand {
         }
     }
 
-    /// Opens a server on one reactor.
-    private var open: @Sendable (Reactor, [SocketAddress]) throws(SocketError) -> Server {
-        let (service, style, options) = (service, style, options)
-        return { reactor, addresses throws(SocketError) in
-            reactor.onError = { error, channel in
-                // An error of the channel tells its address by itself.
-                let place =
-                    error is SocketError || error is ChannelError
-                    ? nil : channel.map { " (\($0.peerAddress))" }
-                StandardStreams.complain("\(error)\(place ?? "")")
-            }
-            if style == .async {
-                return try Server(
-                    on: reactor, at: addresses, options: options, handler: service.handler)
-            }
-            return try Server(on: reactor, at: addresses, options: options) { channel, _ in
-                try service.serve(channel, style)
-            }
+    /// Opens a server on the main thread's reactor.
+    private func open(
+        _ reactor: Reactor, _ addresses: [SocketAddress]
+    ) throws(SocketError) -> Server {
+        reactor.onError = complain
+        if style == .async {
+            return try Server(
+                on: reactor, at: addresses, options: options, handler: service.handler)
+        }
+        return try Server(on: reactor, at: addresses, options: options) {
+            [service, style] channel, _ in try service.serve(channel, style)
         }
     }
 
@@ -139,16 +135,21 @@ struct ServeCommand: ParsableCommand {
         var options = ServerOptions()
         options.samePort = true
         options.listener.backlog = backlog
-        options.listener.reusePort = reusePort || workers > 1
+        options.listener.reusePort = reusePort
         options.channel.idleTimeout = idleTimeout?.duration
         options.channel.lingerLimit = drain.duration
-        // Each has its share.
-        if let maxConnections {
-            options.maximumConnections = (maxConnections + workers - 1) / workers
-        }
+        if let maxConnections { options.maximumConnections = maxConnections }
         // They were checked when the command line was read.
         if let text = try? text.text() { options.channel.text = text }
         return options
+    }
+
+    private var groupOptions: ServingOptions {
+        var group = ServingOptions()
+        group.server = options
+        group.distribution = distribution.value
+        group.drainLimit = drain.duration
+        return group
     }
 
     /// Serves until a signal has it drain, and a second one end at once.
@@ -179,4 +180,28 @@ enum ServeStyle: String, CaseIterable, ExpressibleByArgument {
     case lines
     /// A task for each client.
     case async
+}
+
+/// How the clients of `sluice serve --workers` get to their threads.
+enum DistributionArgument: String, CaseIterable, ExpressibleByArgument {
+    /// Each thread listens, and the kernel chooses.
+    case reusePort = "reuse-port"
+    /// One thread accepts, and gives each client to the thread with the fewest.
+    case handOver = "hand-over"
+
+    var value: ServingOptions.Distribution {
+        switch self {
+        case .reusePort: .reusePort
+        case .handOver: .handOver
+        }
+    }
+}
+
+/// Tells on standard error what went wrong for a client.
+@Sendable
+func complain(_ error: any Error, _ channel: Channel?) {
+    // An error of the channel tells its address by itself.
+    let hasPlace = error is SocketError || error is ChannelError
+    let place = hasPlace ? nil : channel.map { " (\($0.peerAddress))" }
+    StandardStreams.complain("\(error)\(place ?? "")")
 }

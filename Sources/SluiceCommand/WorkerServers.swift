@@ -5,90 +5,60 @@
 import Sluice
 import SluiceText
 
-/// A server on each reactor of a group, seen from the main thread's reactor.
+/// A group of servers, seen from the main thread's reactor.
 final class WorkerServers {
     private let group: ReactorGroup
+    private let server: ServerGroup
     private let main: Reactor
-    private var servers: [Reactor.Reference<Server>] = []
+    private var completion: () -> Void = {}
+
     /// Where they listen.
-    private(set) var addresses: [SocketAddress] = []
+    var addresses: [SocketAddress] { server.addresses }
 
-    /// Opens them; a port that the kernel chose for the first is everybody's.
-    ///
-    /// - Parameter open: makes one server, on its reactor's thread.
+    /// Opens them.
     init(
-        count: Int, at addresses: [SocketAddress], _ main: Reactor,
-        _ open: @escaping @Sendable (Reactor, [SocketAddress]) throws(SocketError) -> Server
+        count: Int, at addresses: [SocketAddress], options: ServingOptions, _ main: Reactor
     ) throws(SocketError) {
-        group = try ReactorGroup(count: count)
         self.main = main
-        var places = addresses
-        for handle in group.handles {
-            let opened = try Self.ask(handle, main) { [places] reactor throws(SocketError) in
-                let server = try open(reactor, places)
-                return Opened(server: reactor.reference(to: server), addresses: server.addresses)
-            }
-            servers.append(opened.server)
-            if servers.count > 1 { continue }
-            self.addresses = opened.addresses
-            // A Unix socket can't be shared.
-            places = opened.addresses.filter { $0.ipAddress != nil }
-        }
-    }
-
-    private struct Opened: Sendable {
-        let server: Reactor.Reference<Server>
-        let addresses: [SocketAddress]
-    }
-
-    /// Drains all of them, within a limit; `completion` runs on the main thread.
-    func drain(within limit: Duration, _ completion: @escaping () -> Void) {
-        let done = main.reference(to: Box(completion))
-        let left = Locked(servers.count)
-        for server in servers {
+        group = try ReactorGroup(count: count)
+        let opened = Locked<Result<ServerGroup, SocketError>?>(nil)
+        Task(executorPreference: main.executor) { [group] in
+            let result: Result<ServerGroup, SocketError>
             do throws(SocketError) {
-                try server.perform { server in
-                    server.drain(within: limit) { _ in
-                        let isLast = left.withLock { left in
-                            left -= 1
-                            return left == 0
-                        }
-                        // Where the main reactor has ended nobody waits.
-                        if isLast { try? done.perform { $0.value() } }
-                    }
-                }
+                result = .success(try await ServerGroup(on: group, at: addresses, options: options))
             } catch {
-                return completion()  // The group has ended.
+                result = .failure(error)
             }
+            opened.withLock { $0 = result }
         }
+        main.run(until: { opened.withLock { $0 != nil } })
+        server = try opened.withLock { $0 ?? .failure(SocketError(.listen, .cancelled)) }.get()
+    }
+
+    /// Begins to serve, in the background.
+    func serve(_ service: SimpleService, _ style: ServeStyle) {
+        for handle in group.handles {
+            // Fails only where the reactor has ended.
+            try? handle.perform { $0.onError = complain }
+        }
+        let done = main.reference(to: self)
+        Task(executorPreference: main.executor) { [server] in
+            // Fails only for a second run.
+            switch style {
+            case .async: try? await server.run(service.handler)
+            case .callback, .lines:
+                try? await server.run(onAccept: { channel, _ in try service.serve(channel, style) })
+            }
+            try? done.perform { $0.completion() }
+        }
+    }
+
+    /// Drains all of them; `completion` runs on the main thread.
+    func drain(_ completion: @escaping () -> Void) {
+        self.completion = completion
+        server.close()
     }
 
     /// Ends the threads.
     func stop() { group.stop() }
-
-    private final class Box {
-        let value: () -> Void
-        init(_ value: @escaping () -> Void) { self.value = value }
-    }
-
-    /// Has another reactor do something and waits for what comes of it.
-    private static func ask<Answer: Sendable>(
-        _ handle: Reactor.Handle, _ main: Reactor,
-        _ body: @escaping @Sendable (Reactor) throws(SocketError) -> Answer
-    ) throws(SocketError) -> Answer {
-        let answer = Locked<Result<Answer, SocketError>?>(nil)
-        let home = main.handle
-        try handle.perform { reactor in
-            let result: Result<Answer, SocketError>
-            do throws(SocketError) {
-                result = .success(try body(reactor))
-            } catch {
-                result = .failure(error)
-            }
-            answer.withLock { $0 = result }
-            try home.perform { _ in }  // Wakes the main reactor.
-        }
-        main.run(until: { answer.withLock { $0 != nil } })
-        return try answer.withLock { $0 ?? .failure(SocketError(.perform, .cancelled)) }.get()
-    }
 }

@@ -30,7 +30,7 @@ package final class Locked<State: ~Copyable & Sendable>: @unchecked Sendable {
     }
 
     /// Runs `body` with the state while no other thread has it; `body` must not come here again.
-    package func withLock<Answer, Failure: Error>(
+    package func withLock<Answer: ~Copyable, Failure: Error>(
         _ body: (inout State) throws(Failure) -> Answer
     ) throws(Failure) -> Answer {
         pthread_mutex_lock(mutex)

@@ -20,6 +20,8 @@ extension CommandSuite {
 
         @Test(arguments: [
             ["--style", "async"], ["--workers", "2"], ["--style", "async", "--workers", "3"],
+            ["--workers", "2", "--distribution", "hand-over"],
+            ["--style", "async", "--workers", "2", "--distribution", "hand-over"],
         ])
         func `tasks and threads serve alike`(options: [String]) throws {
             let server = try CommandProcess(sluice: ["serve", "echo"] + options, input: nil)

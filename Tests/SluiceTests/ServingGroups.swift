@@ -3,6 +3,7 @@
 // Reactors on several threads, servers spread over them, and the one call that serves to the end.
 
 import Glibc
+import SluiceText
 import TestSupport
 import Testing
 
@@ -43,8 +44,8 @@ struct ServingGroups {
             }.value
         }
         #expect(Set(threads.entries).count == 3)
-        group.stop()
-        group.stop()
+        await group.stop()
+        await group.stop()
     }
 
     @Test(arguments: [0, -1, 1_025])
@@ -82,7 +83,7 @@ struct ServingGroups {
         run.cancel()
         try await run.value
         #expect(ended.value == 200)
-        group.stop()
+        await group.stop()
     }
 
     @Test func `a run that is closed waits for its connections, and cancels after its limit`()
@@ -113,7 +114,7 @@ struct ServingGroups {
         try await run.value
         #expect(ended.value == 20)
         for client in clients { await client.close() }
-        group.stop()
+        await group.stop()
     }
 
     @Test func `clients wait in the backlog until somebody serves`() async throws {
@@ -128,7 +129,7 @@ struct ServingGroups {
         await client.close()
         server.close()
         try await run.value
-        group.stop()
+        await group.stop()
     }
 
     @Test func `a second run is refused`() async throws {
@@ -138,7 +139,7 @@ struct ServingGroups {
         try await server.run { _ in }
         let error = SocketError(.accept, .busy)
         await #expect(throws: error) { try await server.run { _ in } }
-        group.stop()
+        await group.stop()
     }
 
     @Test func `the group's end ends a run`() async throws {
@@ -157,28 +158,185 @@ struct ServingGroups {
         try await client.writeLine("hello")
         let line = try await client.readLine()
         #expect(line == "hello")
-        group.stop()
+        await group.stop()
         try await run.value
         #expect(ended.value == 1)
-        other.stop()
+        await other.stop()
     }
 
-    @Test func `an error of a handler goes to the hook with the peer`() async throws {
+    @Test func `an error of a handler goes to the hook with its connection`() async throws {
         let group = try ReactorGroup(count: 1)
         let told = Tally()
         var options = ServingOptions()
-        options.onError = { error, peer in if error is Mishap, peer.port != nil { told.add(1) } }
+        options.onError = { error, connection in
+            // It is still open: the hook may say goodbye.
+            if error is Mishap, connection.status == .open {
+                told.add(1)
+                _ = try? connection.write(([0x21] as [UInt8]).span.bytes)
+            }
+        }
         let server = try await ServerGroup(on: group, at: [.loopback(port: 0)], options: options)
         let run = Task { try await server.run { _ in throw Mishap() } }
         let client = try await Connection.connect(
             to: .address(server.addresses[0]), on: group.executors[0])
         let bytes = try await client.read()
-        #expect(bytes.isEmpty)
+        #expect(bytes == [0x21])
         #expect(told.value == 1)
         await client.close()
         run.cancel()
         try await run.value
-        group.stop()
+        await group.stop()
+    }
+
+    @Test func `handed over, connections come to all reactors alike`() async throws {
+        let group = try ReactorGroup(count: 3)
+        var options = ServingOptions()
+        options.distribution = .handOver
+        let server = try await ServerGroup(on: group, at: [.loopback(port: 0)], options: options)
+        let threads = Log()
+        let run = Task {
+            try await server.run { connection in
+                threads.append(Int(pthread_self()))
+                try await echo(connection)
+            }
+        }
+        // Each stays open until all are there, so the fewest are where the next one goes.
+        var clients: [Connection] = []
+        for _ in 0..<30 {
+            let client = try await Connection.connect(
+                to: .address(server.addresses[0]), on: group.executors[0])
+            try await client.writeLine("hello")
+            let line = try await client.readLine()
+            #expect(line == "hello")
+            clients.append(client)
+        }
+        let shares = Dictionary(grouping: threads.entries, by: \.self).values.map(\.count)
+        #expect(shares == [10, 10, 10])
+        for client in clients { await client.close() }
+        run.cancel()
+        try await run.value
+        await group.stop()
+    }
+
+    @Test(arguments: [ServingOptions.Distribution.reusePort, .handOver])
+    func `a limit on connections has further clients wait`(
+        distribution: ServingOptions.Distribution
+    ) async throws {
+        var options = ServingOptions()
+        options.server.maximumConnections = 2
+        try await expectTwoAtOnce(distribution, options) { connection in try await echo(connection)
+        }
+    }
+
+    @Test(arguments: [ServingOptions.Distribution.reusePort, .handOver])
+    func `a limit on handlers has further clients wait, though connections have closed`(
+        distribution: ServingOptions.Distribution
+    ) async throws {
+        var options = ServingOptions()
+        options.maximumHandlers = 2
+        try await expectTwoAtOnce(distribution, options) { connection in
+            try await echo(connection)
+            connection.abort()
+            // No longer a connection, still a handler.
+            try await connection.executor.sleep(for: .milliseconds(20))
+        }
+    }
+
+    /// Has 40 clients ask; of their handlers never more than two are under way.
+    private func expectTwoAtOnce(
+        _ distribution: ServingOptions.Distribution, _ options: ServingOptions,
+        _ handler: @escaping @Sendable (isolated Connection) async throws -> Void
+    ) async throws {
+        // The kernel may give every client to one of several listeners, and then one waits for all.
+        let group = try ReactorGroup(count: distribution == .handOver ? 3 : 1)
+        var options = options
+        options.distribution = distribution
+        let server = try await ServerGroup(on: group, at: [.loopback(port: 0)], options: options)
+        let counts = Locked((now: 0, most: 0))
+        let run = Task {
+            try await server.run { connection in
+                counts.withLock { counts in
+                    counts.now += 1
+                    counts.most = max(counts.most, counts.now)
+                }
+                defer { counts.withLock { $0.now -= 1 } }
+                try await handler(connection)
+            }
+        }
+        let answers = try await ask(server.addresses[0], 40, on: group)
+        #expect(Set(answers) == Set((0..<40).map { "\($0)" }))
+        run.cancel()
+        try await run.value
+        #expect(counts.withLock { $0.most } == 2)
+        await group.stop()
+    }
+
+    @Test(arguments: [ServingOptions.Distribution.reusePort, .handOver])
+    func `channels with handlers are served in place of tasks`(
+        distribution: ServingOptions.Distribution
+    ) async throws {
+        let group = try ReactorGroup(count: 2)
+        var options = ServingOptions()
+        options.distribution = distribution
+        options.server.maximumConnections = 10
+        let server = try await ServerGroup(on: group, at: [.loopback(port: 0)], options: options)
+        let run = Task {
+            try await server.run(onAccept: { channel, _ in
+                channel.onBytes { channel, bytes in try channel.write(bytes) }
+            })
+        }
+        let answers = try await ask(server.addresses[0], 100, on: group)
+        #expect(Set(answers) == Set((0..<100).map { "\($0)" }))
+        server.close()
+        try await run.value
+        await group.stop()
+    }
+
+    @Test func `a connection that is handed to a reactor that has ended is closed`() async throws {
+        let group = try ReactorGroup(count: 2)
+        var options = ServingOptions()
+        options.distribution = .handOver
+        let server = try await ServerGroup(on: group, at: [.loopback(port: 0)], options: options)
+        let run = Task { try await server.run { try await echo($0) } }
+        let other = try ReactorGroup(count: 1)
+        var clients: [Connection] = []
+        // The first goes to the first reactor, and the second has to the second one.
+        clients.append(
+            try await .connect(to: .address(server.addresses[0]), on: other.executors[0]))
+        try await clients[0].writeLine("hello")
+        var line = try await clients[0].readLine()
+        #expect(line == "hello")
+        let complaints = Tally()
+        try group.handles[0].perform { $0.onError = { _, _ in complaints.add(1) } }
+        group.handles[1].stop()
+        while (try? group.handles[1].perform { _ in }) != nil {
+            try await other.executors[0].sleep(for: .milliseconds(1))
+        }
+        clients.append(
+            try await .connect(to: .address(server.addresses[0]), on: other.executors[0]))
+        line = try await clients[1].readLine()
+        #expect(line == nil)
+        #expect(complaints.value == 1)
+        for client in clients { await client.close() }
+        server.close()
+        try await run.value
+        await group.stop()
+        await other.stop()
+    }
+
+    @Test func `stopping from async code waits for the threads`() async throws {
+        let group = try ReactorGroup(count: 2)
+        let ended = Tally()
+        let tasks = group.executors.map { executor in
+            Task(executorPreference: executor) {
+                try? await executor.sleep(for: .seconds(600))
+                ended.add(1)
+            }
+        }
+        await group.stop()
+        #expect(ended.value == 2)
+        for task in tasks { await task.value }
+        await group.stop()
     }
 
     @Test func `a refused connection is told`() async throws {
@@ -189,6 +347,6 @@ struct ServingGroups {
             _ = try await Connection.connect(to: .address(address), on: group.executors[0])
         }
         #expect(error?.cause == .refused(SocketError(.connect, .connectionRefused, at: address)))
-        group.stop()
+        await group.stop()
     }
 }

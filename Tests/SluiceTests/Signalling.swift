@@ -22,6 +22,77 @@ struct Signalling {
         watch.end()
     }
 
+    @Test func `a task gets signals as they come, and those that came before it waits`() throws {
+        let reactor = try Reactor()
+        let log = Log()
+        let executor = reactor.executor
+        Task(executorPreference: executor) {
+            do {
+                let signals = try await executor.signals(.user1, .user2)
+                for _ in 0..<3 { kill(getpid(), SIGUSR2) }
+                kill(getpid(), SIGUSR1)
+                // Both are there before anybody waits.
+                try await executor.sleep(for: .milliseconds(20))
+                for try await signal in signals {
+                    log.append(Int(signal.rawValue))
+                    if log.count == 2 { kill(getpid(), SIGUSR2) }
+                    if log.count == 3 { break }
+                }
+            } catch {
+                Issue.record(error)
+            }
+        }
+        reactor.expect("three signals") { log.count == 3 }
+        #expect(Set(log.entries[..<2]) == [Int(SIGUSR1), Int(SIGUSR2)])
+        #expect(log.entries[2] == Int(SIGUSR2))
+        reactor.settle()
+        // The watch has ended with the sequence, so another reactor may watch.
+        let other = try Reactor()
+        try other.onSignal(.user1) {}.end()
+    }
+
+    @Test func `a task that waits for signals can be cancelled, and a second one is refused`()
+        throws
+    {
+        let reactor = try Reactor()
+        let log = Log()
+        let executor = reactor.executor
+        Task(executorPreference: executor) {
+            let signals = try await executor.signals(.user1)
+            let waiting = Task.immediate(executorPreference: executor) {
+                for try await _ in signals {}
+            }
+            await #expect(throws: SocketError(.wait, .busy)) {
+                for try await _ in signals {}
+            }
+            waiting.cancel()
+            await #expect(throws: SocketError(.wait, .cancelled)) { try await waiting.value }
+            log.append(1)
+        }
+        reactor.expect("its end") { log.count == 1 }
+    }
+
+    @Test func `signals of a second reactor, and impossible ones, are refused for tasks too`()
+        throws
+    {
+        let first = try Reactor()
+        let watch = try first.onSignal(.user1) {}
+        let second = try Reactor()
+        let log = Log()
+        let executor = second.executor
+        Task(executorPreference: executor) {
+            await #expect(throws: SocketError(.watch, .busy)) {
+                _ = try await executor.signals(.user2)
+            }
+            await #expect(throws: SocketError(.watch, .invalidArgument)) {
+                _ = try await executor.signals(Signal(rawValue: SIGKILL))
+            }
+            log.append(1)
+        }
+        second.expect("its end") { log.count == 1 }
+        watch.end()
+    }
+
     @Test func `a signal is handled each time it comes`() throws {
         let reactor = try Reactor()
         let calls = Box(0)

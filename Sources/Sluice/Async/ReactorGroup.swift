@@ -48,7 +48,7 @@ public final class ReactorGroup: Sendable {
         self.threads = Locked(threads)
     }
 
-    deinit { stop() }
+    deinit { endThreads() }
 
     /// How many reactors there are.
     public var count: Int { executors.count }
@@ -61,7 +61,43 @@ public final class ReactorGroup: Sendable {
     /// Ends all reactors, with everything on them, and waits for their threads.
     ///
     /// Called by one of the threads, it does not wait for that one. Calling again does nothing.
-    public func stop() {
+    @available(*, noasync, message: "it blocks the thread: 'await' the other one")
+    public func stop() { endThreads() }
+
+    /// Ends all reactors, with everything on them, and waits for their threads without blocking one.
+    ///
+    /// A task of one of the reactors goes on when they have ended. Calling again does nothing.
+    public func stop() async {
+        await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
+            let ending = Ending { [self] in
+                endThreads()
+                continuation.resume()
+            }
+            var thread = pthread_t()
+            // The new thread takes the reference over.
+            let context = Unmanaged.passRetained(ending).toOpaque()
+            let code = pthread_create(
+                &thread, nil,
+                { context in
+                    guard let context else { return nil }
+                    Unmanaged<Ending>.fromOpaque(context).takeRetainedValue().body()
+                    return nil
+                }, context)
+            if code == 0 {
+                pthread_detach(thread)
+            } else {
+                // No thread can be had: this one waits.
+                Unmanaged<Ending>.fromOpaque(context).takeRetainedValue().body()
+            }
+        }
+    }
+
+    private final class Ending: Sendable {
+        let body: @Sendable () -> Void
+        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+    }
+
+    private func endThreads() {
         var ending: [ReactorThread] = []
         threads.withLock { swap(&ending, &$0) }
         for thread in ending { thread.parts.handle.stop() }

@@ -35,7 +35,7 @@ extension Connection {
     /// task lives. Whoever cancels the task calls ``handlerWasCancelled()``.
     func run(
         _ handler: @Sendable (isolated Connection) async throws -> Void,
-        _ onError: (@Sendable (any Error, SocketAddress) -> Void)?
+        _ onError: (@Sendable (any Error, isolated Connection) -> Void)?
     ) async {
         handlerTask = TaskIdentity.current
         do { try await handler(self) } catch { report(error, onError) }
@@ -44,9 +44,9 @@ extension Connection {
     }
 
     private func report(
-        _ error: any Error, _ hook: (@Sendable (any Error, SocketAddress) -> Void)?
+        _ error: any Error, _ hook: (@Sendable (any Error, isolated Connection) -> Void)?
     ) {
-        if let hook { return hook(error, peerAddress) }
+        if let hook { return hook(error, self) }
         channel.reactorOrNil?.report(error, for: channel)
     }
 }

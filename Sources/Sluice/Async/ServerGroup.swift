@@ -7,28 +7,49 @@ import SluiceText
 
 /// How a group of servers serves.
 public struct ServingOptions: Sendable {
+    /// How connections get to the reactors of a group.
+    public enum Distribution: Hashable, Sendable {
+        /// Each reactor listens, and the kernel chooses one for each connection, by its addresses and
+        /// ports (`SO_REUSEPORT`): accepting is spread, and the shares are even by chance alone.
+        case reusePort
+        /// The first reactor accepts for all, and gives each connection to the reactor with the
+        /// fewest: the shares are even, and a connection costs a letter to another thread.
+        case handOver
+    }
+
     /// How its servers are opened and what their connections are like.
     ///
-    /// ``ServerOptions/maximumConnections`` holds for all of them together, in equal shares.
+    /// ``ServerOptions/maximumConnections`` holds for all of them together: in equal shares with
+    /// ``Distribution/reusePort``.
     public var server = ServerOptions()
+    /// How connections get to the reactors.
+    ///
+    /// Initially ``Distribution/reusePort``.
+    public var distribution = Distribution.reusePort
+    /// How many handlers run at most; while so many do, clients wait in the backlog.
+    ///
+    /// A handler may go on when its connection has closed, and then no longer counts as one. 1 or
+    /// more; shared as the connections are. Initially no limit.
+    public var maximumHandlers = Int.max
     /// How long connections may go on after the end was asked for; then they are closed, and their
     /// handlers' tasks cancelled.
     ///
     /// Initially 5 s.
     public var drainLimit = Duration.seconds(5)
-    /// Called with what a handler threw and the peer of its connection, on the connection's thread.
+    /// Called with what a handler threw and its connection, on the connection's thread, before it is
+    /// closed.
     ///
     /// Initially `nil`: it goes to ``Reactor/onError``.
-    public var onError: (@Sendable (any Error, SocketAddress) -> Void)?
+    public var onError: (@Sendable (any Error, isolated Connection) -> Void)?
 
     /// The initial values.
     public init() {}
 }
 
-/// A server on each reactor of a group, at the same addresses.
+/// A server for all reactors of a group, at the same addresses.
 ///
-/// The kernel spreads the connections over the reactors (`SO_REUSEPORT`); each stays on the one that
-/// accepted it. Unix sockets are served by the first reactor alone.
+/// Each connection stays on the reactor that it came to. Unix sockets are listened to by the first
+/// reactor alone.
 public final class ServerGroup: Sendable {
     /// Where it listens, with real ports in place of 0.
     public let addresses: [SocketAddress]
@@ -41,28 +62,22 @@ public final class ServerGroup: Sendable {
     public init(
         on group: ReactorGroup, at addresses: [SocketAddress], options: ServingOptions = .init()
     ) async throws(SocketError) {
-        var options = options
-        let count = group.count
-        let limit = options.server.maximumConnections
-        options.server.maximumConnections = limit / count + (limit % count > 0 ? 1 : 0)
-        if count > 1 { options.server.listener.reusePort = true }
-        var parts: [ServingPart] = []
+        parts = ServingPart.parts(on: group, options)
         var places = addresses
-        var listening: [SocketAddress] = []
-        for executor in group.executors {
-            let part = ServingPart(on: executor, options)
-            do throws(SocketError) {
+        var listening: [SocketAddress]?
+        do throws(SocketError) {
+            for part in parts {
                 let found = try await part.listen(at: places)
-                if parts.isEmpty { places = found.filter { $0.ipAddress != nil } }
-                parts.append(part)
-                if parts.count == 1 { listening = found }
-            } catch {
-                for part in parts { part.close() }
-                throw error
+                if listening == nil { listening = found }
+                // A Unix socket can't be shared, and a port that the kernel chose is everybody's.
+                places =
+                    options.distribution == .handOver ? [] : found.filter { $0.ipAddress != nil }
             }
+        } catch {
+            for part in parts { part.close() }
+            throw error
         }
-        self.parts = parts
-        self.addresses = listening
+        self.addresses = listening ?? []
     }
 
     deinit { close() }
@@ -78,124 +93,36 @@ public final class ServerGroup: Sendable {
     public func run(
         _ handler: @escaping @Sendable (isolated Connection) async throws -> Void
     ) async throws(SocketError) {
+        try await serve(.task(handler))
+    }
+
+    /// Serves as ``run(_:)``, with handlers of channels in place of tasks.
+    ///
+    /// `onAccept` gets each new channel and its peer's address, as with a ``Server``, on the
+    /// channel's thread.
+    ///
+    /// - Throws: ``SocketError``, as ``run(_:)``.
+    public func run(
+        onAccept: @escaping @Sendable (Channel, SocketAddress) throws -> Void
+    ) async throws(SocketError) {
+        try await serve(.channel(onAccept))
+    }
+
+    private func serve(_ handling: ServingPart.Handling) async throws(SocketError) {
         let wasTaken = isTaken.withLock { isTaken in
             defer { isTaken = true }
             return isTaken
         }
         if wasTaken { throw SocketError(.accept, .busy) }
+        // All of them, before one accepts: it may give its connections to any other.
+        for part in parts { await part.prepare(handling) }
         await withTaskGroup(of: Void.self) { group in
             for part in parts {
-                group.addTask(executorPreference: part.executor) { await part.serve(handler) }
+                group.addTask(executorPreference: part.executor) { await part.serve() }
             }
         }
     }
 
     /// Ends ``run(_:)`` as a cancellation does; without a run, stops listening.
     public func close() { for part in parts { part.close() } }
-}
-
-/// What of a group of servers is on one reactor.
-private final class ServingPart: @unchecked Sendable {
-    // Unchecked: all but `executor` and `options` is touched on the reactor's thread alone.
-
-    let executor: Reactor.Executor
-    private let options: ServingOptions
-    private let ending: Waiter
-    private let finishing: Waiter
-    private var server: Server?
-    private var handler: (@Sendable (isolated Connection) async throws -> Void)?
-    private struct Handling {
-        let connection: Connection
-        /// `nil` for one that begins just now.
-        var task: Task<Void, Never>?
-    }
-
-    private var tasks: [UInt64: Handling] = [:]
-    private var lastTask: UInt64 = 0
-    private var isClosed = false
-    private var isDrained = false
-    /// When the tasks that are left are cancelled.
-    private var limit: Timer?
-
-    init(on executor: Reactor.Executor, _ options: ServingOptions) {
-        self.executor = executor
-        self.options = options
-        ending = Waiter(on: executor)
-        finishing = Waiter(on: executor)
-    }
-
-    func listen(at addresses: [SocketAddress]) async throws(SocketError) -> [SocketAddress] {
-        let result = await withTaskExecutorPreference(executor) { await open(at: addresses) }
-        return try result.get()
-    }
-
-    @concurrent
-    private func open(at addresses: [SocketAddress]) async -> Result<[SocketAddress], SocketError> {
-        do throws(SocketError) {
-            guard let reactor = executor.reactor else { throw SocketError(.create, .cancelled) }
-            let server = try Server(on: reactor, at: addresses, options: options.server) {
-                [unowned self] channel, _ in try self.begin(channel)
-            }
-            server.hold()
-            self.server = server
-            return .success(server.addresses)
-        } catch {
-            return .failure(error)
-        }
-    }
-
-    /// Ends a run that is under way, or makes sure that none begins.
-    func close() {
-        executor.performEnding { [self] in
-            isClosed = true
-            ending.resume()
-            if handler == nil {
-                server?.close()
-                server = nil
-            }
-        }
-    }
-
-    @concurrent
-    func serve(_ handler: @escaping @Sendable (isolated Connection) async throws -> Void) async {
-        guard !isClosed, let server else { return }
-        self.handler = handler
-        _ = await executor.wait(ending) { server.letGo() }
-        drain(server)
-        while !isDrained, executor.reactor != nil { await executor.waitUncancelled(finishing) }
-        // Also where the reactor has ended: every wait on it has failed, and the last task tells.
-        while !tasks.isEmpty { await finishing.waitUncancelled() }
-        limit?.cancel()
-        self.server = nil
-        self.handler = nil
-    }
-
-    private func drain(_ server: Server) {
-        guard let reactor = executor.reactor else { return }
-        server.drain(within: options.drainLimit) { [self] _ in
-            isDrained = true
-            finishing.resume()
-        }
-        limit = reactor.after(options.drainLimit) { [weak self] in
-            for handling in self?.tasks.values.map(\.self) ?? [] {
-                handling.task?.cancel()
-                handling.connection.assumeIsolated { $0.handlerWasCancelled() }
-            }
-        }
-    }
-
-    private func begin(_ channel: Channel) throws {
-        guard let handler else { return channel.close() }
-        let connection = try Connection.adopting(channel)
-        lastTask += 1
-        let number = lastTask
-        tasks[number] = Handling(connection: connection)
-        let task = Task.immediate(executorPreference: executor) { [self] in
-            await connection.run(handler, options.onError)
-            tasks.removeValue(forKey: number)
-            if tasks.isEmpty { finishing.resume() }
-        }
-        // It may have come to its end already.
-        tasks[number]?.task = task
-    }
 }

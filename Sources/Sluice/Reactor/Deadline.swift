@@ -87,7 +87,11 @@ extension Reactor.Executor {
     /// - Throws: ``SocketError`` with operation `.wait`: `.cancelled` when the task is cancelled or
     ///   the reactor ends, `.timedOut` when a deadline passes first.
     public func sleep(for duration: Duration) async throws(SocketError) {
-        let due = csystem_monotonic_nanoseconds() &+ duration.nanoseconds
+        try await sleep(until: csystem_monotonic_nanoseconds() &+ duration.nanoseconds)
+    }
+
+    /// Waits as ``sleep(for:)``, until a time of the monotonic clock, in nanoseconds.
+    func sleep(until due: UInt64) async throws(SocketError) {
         let outcome = await withTaskExecutorPreference(self) { await self.wait(until: due) }
         switch outcome {
         case .ready: return

@@ -52,6 +52,13 @@ extension Reactor {
     public func onSignal(
         _ signal: Signal, _ handler: @escaping () throws -> Void
     ) throws(SocketError) -> SignalWatch {
+        SignalWatch(try watch(signal, handler))
+    }
+
+    /// Watches a signal until the action is ended.
+    func watch(
+        _ signal: Signal, _ handler: @escaping () throws -> Void
+    ) throws(SocketError) -> SignalAction {
         guard (1...64).contains(signal.rawValue), ![SIGKILL, SIGSTOP].contains(signal.rawValue)
         else {
             throw SocketError(.watch, .invalidArgument)
@@ -64,7 +71,7 @@ extension Reactor {
             action.end()
             throw error
         }
-        return SignalWatch(action)
+        return action
     }
 }
 

@@ -59,6 +59,12 @@ public final class Server {
     private var listeners: [Listener] = []
     private var draining: Draining?
     private var counted = ServerCounters()
+    private var isHeld = false
+
+    /// Called in place of ``admit(_:_:)``, by a group that may place a connection elsewhere.
+    var place: ((consuming Socket, SocketAddress) throws -> Void)?
+    /// Called when a channel has released its descriptor.
+    var onRelease: () -> Void = {}
 
     /// How many of its channels are open.
     public private(set) var connectionCount = 0
@@ -131,10 +137,23 @@ public final class Server {
     }
 
     /// Leaves clients in the backlog, until ``letGo()``.
-    func hold() { for listener in listeners { listener.hold() } }
+    func hold() {
+        isHeld = true
+        arrange()
+    }
 
     /// Accepts, after ``hold()``.
-    func letGo() { for listener in listeners { listener.letGo() } }
+    func letGo() {
+        isHeld = false
+        arrange()
+    }
+
+    private func arrange() {
+        let isFull = connectionCount >= max(1, options.maximumConnections)
+        for listener in listeners {
+            if isHeld || isFull { listener.hold() } else { listener.letGo() }
+        }
+    }
 
     private func closeListeners() {
         for listener in listeners { listener.close() }
@@ -149,18 +168,24 @@ extension Server: Sendable {}
 
 extension Server: ChannelOwner {
     private func accept(_ socket: consuming Socket, _ peer: SocketAddress) throws {
-        guard let reactor else { return }
         guard options.letsIn(peer) else {
             counted.refused += 1
             return
         }
+        if let place { return try place(socket, peer) }
+        try admit(socket, peer)
+    }
+
+    /// Makes a channel of a connection, as if it had been accepted here.
+    ///
+    /// - Throws: ``SocketError`` where it did not become a channel.
+    func admit(_ socket: consuming Socket, _ peer: SocketAddress) throws {
+        guard let reactor else { throw SocketError(.accept, .cancelled, at: peer) }
         let channel = try Channel(socket, peer, reactor, shared, isConnecting: false)
         channel.owner = self
         connectionCount += 1
         counted.accepted += 1
-        if connectionCount >= max(1, options.maximumConnections) {
-            for listener in listeners { listener.hold() }
-        }
+        if connectionCount >= max(1, options.maximumConnections) { arrange() }
         if reactor.attempt(for: channel, { try handler(channel, peer) }) { channel.close() }
         channel.arrange()
         reactor.endTurn()
@@ -169,10 +194,9 @@ extension Server: ChannelOwner {
     /// One of its channels has released its descriptor.
     func channelClosed() {
         connectionCount -= 1
-        for listener in listeners {
-            if connectionCount < max(1, options.maximumConnections) { listener.letGo() }
-            listener.descriptorCameFree()
-        }
+        arrange()
+        for listener in listeners { listener.descriptorCameFree() }
+        onRelease()
         if connectionCount == 0 { draining?.finishLater(0) }
     }
 }
