@@ -19,10 +19,29 @@ let package = Package(
     products: [
         .library(name: "Sluice", targets: ["Sluice"]),
         .library(name: "SluiceText", targets: ["SluiceText"]),
+        .library(name: "SluiceLogging", targets: ["SluiceLogging"]),
+        .library(name: "SluiceMetrics", targets: ["SluiceMetrics"]),
+        .library(name: "SluiceServiceLifecycle", targets: ["SluiceServiceLifecycle"]),
         .library(name: "SluiceLoad", targets: ["SluiceLoad"]),
         .executable(name: "sluice", targets: ["SluiceCommand"]),
     ],
+    traits: [
+        .trait(name: "Logging", description: "SluiceLogging, with swift-log"),
+        .trait(name: "Metrics", description: "SluiceMetrics, with swift-metrics"),
+        .trait(
+            name: "ServiceLifecycle",
+            description: "SluiceServiceLifecycle, with swift-service-lifecycle"),
+        .trait(name: "Load", description: "SluiceLoad, with hdrhistogram-swift"),
+        .trait(
+            name: "Command", description: "the command sluice, with swift-argument-parser",
+            enabledTraits: ["Load"]),
+        // For whoever works on the package itself; a dependent names what it uses.
+        .default(enabledTraits: ["Logging", "Metrics", "ServiceLifecycle", "Command"]),
+    ],
     dependencies: [
+        .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.5.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.6.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
     ],
@@ -39,9 +58,41 @@ let package = Package(
             name: "Sluice", dependencies: ["CLibevent", "CSystemCalls", "SluiceText"],
             swiftSettings: settings),
         .target(
+            name: "SluiceLogging",
+            dependencies: [
+                "Sluice",
+                .product(
+                    name: "Logging", package: "swift-log", condition: .when(traits: ["Logging"])),
+            ],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "SluiceMetrics",
+            dependencies: [
+                "Sluice",
+                .product(
+                    name: "Metrics", package: "swift-metrics",
+                    condition: .when(traits: ["Metrics"])),
+            ],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "SluiceServiceLifecycle",
+            dependencies: [
+                "Sluice",
+                .product(
+                    name: "ServiceLifecycle", package: "swift-service-lifecycle",
+                    condition: .when(traits: ["ServiceLifecycle"])),
+            ],
+            swiftSettings: settings
+        ),
+        .target(
             name: "SluiceLoad",
             dependencies: [
-                "Sluice", .product(name: "Histogram", package: "hdrhistogram-swift"),
+                "Sluice",
+                .product(
+                    name: "Histogram", package: "hdrhistogram-swift",
+                    condition: .when(traits: ["Load"])),
             ],
             swiftSettings: settings
         ),
@@ -49,7 +100,9 @@ let package = Package(
             name: "SluiceCommand",
             dependencies: [
                 "Sluice", "SluiceText", "SluiceLoad",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(
+                    name: "ArgumentParser", package: "swift-argument-parser",
+                    condition: .when(traits: ["Command"])),
             ],
             swiftSettings: settings
         ),
@@ -61,6 +114,18 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "SluiceTests", dependencies: ["Sluice", "SluiceText", "TestSupport"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "ServiceTests",
+            dependencies: [
+                "Sluice", "SluiceLogging", "SluiceMetrics", "SluiceServiceLifecycle", "TestSupport",
+                .product(
+                    name: "MetricsTestKit", package: "swift-metrics",
+                    condition: .when(traits: ["Metrics"])),
+                .product(
+                    name: "ServiceLifecycleTestKit", package: "swift-service-lifecycle",
+                    condition: .when(traits: ["ServiceLifecycle"])),
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "InteropTests", dependencies: ["Sluice", "TestSupport"], swiftSettings: settings),

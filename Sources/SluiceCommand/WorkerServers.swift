@@ -60,5 +60,5 @@ final class WorkerServers {
     }
 
     /// Ends the threads.
-    func stop() { group.stop() }
+    func stop() { group.stopAndWait() }
 }

@@ -80,8 +80,9 @@ extension CommandSuite {
         }
 
         // W19
-        @Test func `what one guest of the chat room says the others hear`() throws {
-            let room = try start("ChatRoom")
+        @Test(arguments: ["ChatRoom", "ChatRooms"])
+        func `what one guest of the chat room says the others hear`(program: String) throws {
+            let room = try start(program)
             let (anna, ben) = (try connect(to: room), try connect(to: room))
             for (guest, name) in [(anna, "Anna"), (ben, "Ben")] {
                 #expect(try guest.nextLine() == "Your name?")
@@ -95,9 +96,13 @@ extension CommandSuite {
             #expect(try anna.nextLine() == "Ben has left")
         }
 
-        @Test(arguments: ["Anna", "", "  ", String(repeating: "x", count: 65)])
-        func `a name that is taken, empty or too long does not come in`(name: String) throws {
-            let room = try start("ChatRoom")
+        @Test(
+            arguments: ["ChatRoom", "ChatRooms"],
+            ["Anna", "", "  ", String(repeating: "x", count: 65)])
+        func `a name that is taken, empty or too long does not come in`(
+            program: String, name: String
+        ) throws {
+            let room = try start(program)
             let anna = try connect(to: room)
             anna.type("Anna\n")
             #expect(try anna.nextLine() == "Your name?")
@@ -109,6 +114,27 @@ extension CommandSuite {
             let ben = try connect(to: room)
             ben.type("Ben\n")
             #expect(try anna.nextLine() == "Ben comes in")
+        }
+
+        @Test func `a signal has the rooms see everybody off`() throws {
+            let rooms = try start("ChatRooms")
+            let guest = try connect(to: rooms)
+            #expect(try guest.nextLine() == "Your name?")
+            guest.type("Anna\n")
+            #expect(try guest.nextLine() == "Here: Anna")
+            rooms.send(SIGTERM)
+            #expect(try guest.finish() == (.exited(0), "The room closes.\n"))
+            #expect(try rooms.ended() == .exited(0))
+            #expect(rooms.errors.isEmpty, "\(rooms.errors.text)")
+        }
+
+        @Test func `the echo in tasks sends everything back`() throws {
+            let echo = try start("AsyncEcho")
+            let client = try connect(to: echo)
+            for line in ["one", "two"] {
+                client.type("\(line)\n")
+                #expect(try client.nextLine() == line)
+            }
         }
 
         // W13
@@ -260,7 +286,9 @@ extension CommandSuite {
         }
 
         @Test func `a port that is none is told, and taken for no other`() throws {
-            for name in ["TimeServer", "LineEcho", "ChatRoom", "SingleInstance"] {
+            for name in [
+                "TimeServer", "LineEcho", "ChatRoom", "ChatRooms", "AsyncEcho", "SingleInstance",
+            ] {
                 for port in ["none", "65536", "-1"] {
                     let line = try failure(of: try start(name, port), with: 64)
                     #expect(line.hasPrefix("usage: \(name) "))
@@ -276,7 +304,7 @@ extension CommandSuite {
         @Test func `a port in use is told in a line`() throws {
             let holder = try start("SingleInstance", "0")
             let port = try portOfOnlyInstance(holder)
-            for name in ["TimeServer", "LineEcho", "ChatRoom"] {
+            for name in ["TimeServer", "LineEcho", "ChatRoom", "ChatRooms"] {
                 let line = try failure(of: try start(name, port))
                 #expect(line == "bind 127.0.0.1:\(port): Address already in use", "\(name)")
             }

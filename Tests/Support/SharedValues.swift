@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What threads share in a test: a flag, a sum and a list that any of them may change.
+// What threads share in a test: a flag, a sum, a list and any other value that
+// each of them may change.
 
 import SluiceText
 import Synchronization
@@ -49,4 +50,18 @@ public final class Log: Sendable {
 
     /// Appends a number.
     public func append(_ number: Int) { list.withLock { $0.append(number) } }
+}
+
+/// A value that any thread may change.
+public final class SharedValue<Value: Sendable>: Sendable {
+    private let held: Locked<Value>
+
+    /// Begins with `value`.
+    public init(_ value: Value) { held = Locked(value) }
+
+    /// The value now.
+    public var value: Value { held.withLock { $0 } }
+
+    /// Changes it.
+    public func change(_ body: (inout Value) -> Void) { held.withLock { body(&$0) } }
 }

@@ -8,7 +8,7 @@
 import Sluice
 
 /// The guests of one reactor: an actor on its thread.
-actor Room {
+actor Room: ReactorActor {
     let executor: Reactor.Executor
     private var guests: [ObjectIdentifier: Connection] = [:]
 
@@ -24,7 +24,7 @@ actor Room {
     func tell(_ text: String, except speaker: Connection? = nil) {
         let bytes = Array("\(text)\n".utf8)
         for guest in guests.values where guest !== speaker {
-            guest.assumeIsolated { guest in
+            guest.onSameReactor { guest in
                 // Fails where the guest is gone: its own handler meets that, too, and has it leave.
                 let result = try? guest.write(bytes.span.bytes)
                 // Whoever does not read is not waited for.
@@ -36,7 +36,7 @@ actor Room {
     /// Sees all guests off; what was written still goes out.
     func close() {
         tell("The room closes.")
-        for guest in guests.values { guest.assumeIsolated { $0.close() } }
+        for guest in guests.values { guest.onSameReactor { $0.close() } }
         guests = [:]
     }
 }
@@ -84,7 +84,7 @@ struct House: Sendable {
             failure = error
         }
         // Whatever has ended the talk, the guest leaves.
-        room.assumeIsolated { $0.leave(guest) }
+        room.onSameReactor { $0.leave(guest) }
         await tell("\(name) has left", from: guest, in: room)
         await names.giveBack(name)
         if let failure { throw failure }
@@ -93,7 +93,7 @@ struct House: Sendable {
     private func converse(
         with guest: isolated Connection, as name: String, in room: Room
     ) async throws {
-        room.assumeIsolated { $0.enter(guest) }
+        room.onSameReactor { $0.enter(guest) }
         await tell("\(name) comes in", from: guest, in: room)
         for try await line in guest.lines {
             await tell("\(name): \(line)", from: guest, in: room)
@@ -104,7 +104,7 @@ struct House: Sendable {
 
     /// Tells everybody but the speaker: its own room at once, each other as its reactor gets to it.
     private func tell(_ text: String, from speaker: isolated Connection, in room: Room) async {
-        room.assumeIsolated { $0.tell(text, except: speaker) }
+        room.onSameReactor { $0.tell(text, except: speaker) }
         for other in rooms where other !== room { await other.tell(text) }
     }
 
@@ -143,7 +143,7 @@ do {
     fflush(nil)
     try await server.run { try await house.attend($0) }
     ending.cancel()
-    group.stop()
+    await group.stop()
 } catch {
     fputs("\(error)\n", stderr)
     exit(1)

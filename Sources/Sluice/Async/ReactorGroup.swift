@@ -58,12 +58,6 @@ public final class ReactorGroup: Sendable {
         executors.min { $0.connectionCount < $1.connectionCount } ?? executors[0]
     }
 
-    /// Ends all reactors, with everything on them, and waits for their threads.
-    ///
-    /// Called by one of the threads, it does not wait for that one. Calling again does nothing.
-    @available(*, noasync, message: "it blocks the thread: 'await' the other one")
-    public func stop() { endThreads() }
-
     /// Ends all reactors, with everything on them, and waits for their threads without blocking one.
     ///
     /// A task of one of the reactors goes on when they have ended. Calling again does nothing.
@@ -91,6 +85,12 @@ public final class ReactorGroup: Sendable {
             }
         }
     }
+
+    /// Ends all reactors, with everything on them, and blocks until their threads have ended.
+    ///
+    /// Called by one of the threads, it does not wait for that one. Calling again does nothing.
+    @available(*, noasync, message: "it blocks the thread: 'await group.stop()'")
+    public func stopAndWait() { endThreads() }
 
     private final class Ending: Sendable {
         let body: @Sendable () -> Void

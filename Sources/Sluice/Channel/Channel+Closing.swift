@@ -146,11 +146,14 @@ extension Channel {
         found = []
         guard let reactor = reactorOrNil else { return }
         if reactor.turnOutput.belongs(to: self) { reactor.turnOutput.clear() }
+        reactor.closedInput &+= counted.bytesReceived
+        reactor.closedOutput &+= counted.bytesSent
         reactor.deadlines.remove(deadline)
         deadline = .none
         if rare?.closed != nil { enqueue([]) }
         rare?.waits?.wake(.closed)
         reactor.dismiss(self)
+        if flags.contains(.wasOpen) { reactor.tell(.closed(self, endReason ?? .local)) }
         let counting = owner
         owner = nil
         counting?.channelClosed()

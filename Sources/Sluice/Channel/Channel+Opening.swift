@@ -11,6 +11,8 @@ extension Channel {
         if code.rawValue == 0 {
             lastReceived = clock
             lastSent = lastReceived
+            flags.insert(.wasOpen)
+            reactorOrNil?.tell(.connected(self))
             perform(state.connected(queued: output != nil))
             startIdleDeadline()
             reportConnected(nil)

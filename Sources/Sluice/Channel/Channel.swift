@@ -82,6 +82,8 @@ public final class Channel {
         static let isWaiting = Flags(rawValue: 2048)
         /// The channel's turn is under way.
         static let isInTurn = Flags(rawValue: 4096)
+        /// It did not fail while it connected.
+        static let wasOpen = Flags(rawValue: 8192)
     }
 
     /// Who takes the input.
@@ -175,6 +177,7 @@ public final class Channel {
         home = Unmanaged.passUnretained(reactor)
         self.shared = shared
         state = ChannelState(isConnecting: isConnecting)
+        if !isConnecting { flags.insert(.wasOpen) }
         openedAt = reactor.now
         lastReceived = openedAt
         lastSent = openedAt

@@ -64,6 +64,7 @@ extension Channel {
     /// does.
     ///
     /// - Throws: ``ConnectError``.
+    @available(*, noasync, message: "it blocks the thread: 'await Connection.connect(to:on:)'")
     public static func connected(
         to endpoint: Endpoint, options: ClientOptions = .init()
     ) throws(ConnectError) -> Channel {
@@ -89,6 +90,7 @@ extension Channel {
     /// Connects to an address, and waits for it, as ``connected(to:options:)-(Endpoint,_)``.
     ///
     /// - Throws: ``ConnectError``.
+    @available(*, noasync, message: "it blocks the thread: 'await Connection.connect(to:on:)'")
     public static func connected(
         to address: SocketAddress, options: ClientOptions = .init()
     ) throws(ConnectError) -> Channel {

@@ -4,11 +4,15 @@
 // What becomes ready meanwhile waits for the next pass, so every pass is bounded.
 
 internal import CLibevent
+internal import CSystemCalls
 
 extension Reactor {
     /// Handles events until ``stop()``.
     ///
     /// May be called inside a handler: the inner run handles everything, and ``stop()`` ends both.
+    @available(
+        *, noasync, message: "it blocks the thread: tasks run on a reactor that runs elsewhere"
+    )
     public func run() {
         enter()
         while !isStopping { pass(waiting: true) { false } }
@@ -19,6 +23,9 @@ extension Reactor {
     ///
     /// - Returns: true if the condition holds, false if the reactor was stopped before.
     @discardableResult
+    @available(
+        *, noasync, message: "it blocks the thread: tasks run on a reactor that runs elsewhere"
+    )
     public func run(until condition: () -> Bool) -> Bool {
         enter()
         var holds = condition()
@@ -33,6 +40,9 @@ extension Reactor {
     }
 
     /// Waits for one event at least, and handles what is ready then.
+    @available(
+        *, noasync, message: "it blocks the thread: tasks run on a reactor that runs elsewhere"
+    )
     public func runOnce() {
         enter()
         // The wheel may wake the loop only to move deadlines closer.
@@ -81,6 +91,24 @@ extension Reactor {
         base.poll(waiting: waiting && isIdle)
         clockIsStale = true
         if hasMail { collectMail() }
+        if turnObserver != nil { return observedPass(endingIf: isDone) }
+        return handleReady(endingIf: isDone)
+    }
+
+    /// Handles what is ready, and tells how long that took.
+    @inline(never)
+    private func observedPass(endingIf isDone: () -> Bool) -> Bool {
+        let start = csystem_monotonic_nanoseconds()
+        let letterCount = letters.count
+        let hasHandled = handleReady(endingIf: isDone)
+        turnObserver?.turned(
+            nanoseconds: csystem_monotonic_nanoseconds() &- start, letters: letterCount)
+        return hasHandled
+    }
+
+    /// - Returns: whether there was anything to handle.
+    @inline(__always)
+    private func handleReady(endingIf isDone: () -> Bool) -> Bool {
         var hasHandled = !letters.isEmpty
         if hasHandled, deliverMail(endingIf: isDone) { return true }
         if deadlines.isDue {

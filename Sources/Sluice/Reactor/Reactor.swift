@@ -59,6 +59,12 @@ public final class Reactor {
         StandardError.write("sluice: a handler failed: \(error)\(place)\n")
     }
 
+    /// Who is told of what happens here, if anybody is.
+    @exclusivity(unchecked) var turnObserver: (any TurnObserver)?
+    /// How many bytes came and went over the channels that have closed.
+    var closedInput: UInt64 = 0
+    var closedOutput: UInt64 = 0
+
     /// How many runs are under way, one inside the other.
     var depth = 0
     @exclusivity(unchecked) var isStopping = false

@@ -32,6 +32,12 @@ protocol TurnWriter: AnyObject {
     func flushQueue()
 }
 
+/// Somebody who is told of each turn of a reactor.
+protocol TurnObserver: AnyObject {
+    /// A turn has ended that took so long, with so many letters from other threads.
+    func turned(nanoseconds: UInt64, letters: Int)
+}
+
 /// The way from what hangs on a reactor to the reactor, without keeping it alive.
 ///
 /// Not `weak`: a weak reference gives an object a side table, which makes every retain and release

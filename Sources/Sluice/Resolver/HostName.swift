@@ -15,6 +15,10 @@ public enum HostName {
     /// A number is its own address and nobody is asked. Source: getaddrinfo(3).
     ///
     /// - Throws: ``ResolverError``, such as `.unknownName`.
+    @available(
+        *, noasync,
+        message: "it blocks the thread: 'await Connection.connect(to:on:)' looks names up by itself"
+    )
     public static func addresses(of name: String) throws(ResolverError) -> [IPAddress] {
         if let address = IPAddress(name) { return [address] }
         // C would take the name up to there for the whole.
@@ -41,6 +45,7 @@ public enum HostName {
     /// Source: getnameinfo(3), `NI_NAMEREQD`.
     ///
     /// - Throws: ``ResolverError``, such as `.unknownName`.
+    @available(*, noasync, message: "it blocks the thread: it waits for the name service")
     public static func name(of address: IPAddress) throws(ResolverError) -> String {
         var name = [CChar](repeating: 0, count: Int(NI_MAXHOST))
         // An IP address always has a kernel's form.

@@ -10,8 +10,17 @@ import Glibc
 final class Resolver {
     typealias Answer = Result<[SocketAddress], ResolverError>
 
-    private var waiting: [UInt64: (Answer) -> Void] = [:]
+    private struct Question {
+        let name: String
+        let askedAt: UInt64
+        let completion: (Answer) -> Void
+    }
+
+    private let link: ReactorLink
+    private var waiting: [UInt64: Question] = [:]
     private var lastQuestion: UInt64 = 0
+
+    private init(_ link: ReactorLink) { self.link = link }
 
     /// Asks for a name's addresses; `completion` is called in a later turn of the reactor.
     ///
@@ -21,7 +30,8 @@ final class Resolver {
     ) -> UInt64 {
         lastQuestion += 1
         let question = lastQuestion
-        waiting[question] = completion
+        waiting[question] = Question(
+            name: name, askedAt: csystem_monotonic_nanoseconds(), completion: completion)
         let job = ResolverPool.Job(
             question: question, name: name, port: port, handle: reactor.handle)
         if !ResolverPool.shared.add(job) {
@@ -40,10 +50,16 @@ final class Resolver {
     }
 
     /// The reactor's own.
-    static func of(_ reactor: Reactor) -> Resolver { reactor.attachment { Resolver() } }
+    static func of(_ reactor: Reactor) -> Resolver {
+        reactor.attachment { Resolver(reactor.link) }
+    }
 
     func finish(_ question: UInt64, _ answer: Answer) {
-        waiting.removeValue(forKey: question)?(answer)
+        guard let asked = waiting.removeValue(forKey: question) else { return }
+        let time = Duration(nanoseconds: csystem_monotonic_nanoseconds() &- asked.askedAt)
+        let error = if case .failure(let error) = answer { error } else { ResolverError?.none }
+        link.reactor?.tell(.resolved(name: asked.name, in: time, error))
+        asked.completion(answer)
     }
 }
 

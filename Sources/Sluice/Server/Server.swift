@@ -170,6 +170,7 @@ extension Server: ChannelOwner {
     private func accept(_ socket: consuming Socket, _ peer: SocketAddress) throws {
         guard options.letsIn(peer) else {
             counted.refused += 1
+            reactor?.tell(.refused(peer))
             return
         }
         if let place { return try place(socket, peer) }
@@ -185,6 +186,7 @@ extension Server: ChannelOwner {
         channel.owner = self
         connectionCount += 1
         counted.accepted += 1
+        reactor.tell(.accepted(channel))
         if connectionCount >= max(1, options.maximumConnections) { arrange() }
         if reactor.attempt(for: channel, { try handler(channel, peer) }) { channel.close() }
         channel.arrange()

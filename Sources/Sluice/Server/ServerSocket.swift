@@ -33,6 +33,7 @@ public struct ServerSocket: ~Copyable, Sendable {
     /// - Parameter options: what the channel is like; it blocks in any case.
     /// - Throws: ``SocketError`` with operation `.accept`, such as `.tooManyOpenFiles`, or
     ///   `.badDescriptor` after ``close()``.
+    @available(*, noasync, message: "it blocks the thread: 'ServerGroup' accepts for tasks")
     public func accept(options: ChannelOptions = .init()) throws(SocketError) -> Channel {
         while true {
             if let channel = try acceptNow(options) { return channel }

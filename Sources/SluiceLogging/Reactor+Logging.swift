@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What happens on reactors, as lines of swift-log.
+
+public import Logging
+public import Sluice
+
+extension Reactor {
+    /// Logs what happens on this reactor from now on.
+    ///
+    /// | what | level |
+    /// | --- | --- |
+    /// | a connection is accepted, made or closed; a name is resolved | debug |
+    /// | a client is turned away; a connection ends by a limit of its own; a name is not found | notice |
+    /// | a turn of the loop that took as long as `slowTurn` | warning |
+    /// | what a handler threw, in place of ``Sluice/Reactor/onError`` | error |
+    ///
+    /// Facts stand in the metadata: `peer`, `reason`, `bytes-received`, `bytes-sent`, `age`, `name`,
+    /// `duration`, `error`. What a level of the logger leaves out costs one comparison.
+    ///
+    /// - Parameter slowTurn: initially 100 ms: for so long all else on the reactor has waited.
+    public func log(to logger: Logger, slowTurn: Duration = .milliseconds(100)) {
+        observe { observation in
+            switch observation {
+            case .accepted(let channel):
+                logger.debug("accepted", metadata: ["peer": "\(channel.peerAddress)"])
+            case .connected(let channel):
+                logger.debug("connected", metadata: ["peer": "\(channel.peerAddress)"])
+            case .refused(let peer):
+                logger.notice("refused", metadata: ["peer": "\(peer)"])
+            case .closed(let channel, let reason):
+                let level = reason.isOrdinary ? Logger.Level.debug : .notice
+                logger.log(level: level, "closed", metadata: channel.facts(reason))
+            case .turned(let turn):
+                if turn.duration < slowTurn { return }
+                logger.warning("a slow turn", metadata: ["duration": "\(turn.duration)"])
+            case .resolved(let name, let duration, let error):
+                var facts: Logger.Metadata = ["name": "\(name)", "duration": "\(duration)"]
+                guard let error else { return logger.debug("resolved", metadata: facts) }
+                facts["error"] = "\(error)"
+                logger.notice("not resolved", metadata: facts)
+            }
+        }
+        onError = { error, channel in
+            var facts: Logger.Metadata = ["error": "\(error)"]
+            if let channel { facts["peer"] = "\(channel.peerAddress)" }
+            logger.error("a handler failed", metadata: facts)
+        }
+    }
+}
+
+extension ReactorGroup {
+    /// Logs what happens on all of its reactors, as ``Sluice/Reactor/log(to:slowTurn:)``, each with its
+    /// number in the metadata as `reactor`.
+    ///
+    /// - Throws: ``Sluice/SocketError`` with operation `.perform` and `.cancelled` after the group has
+    ///   ended.
+    public func log(
+        to logger: Logger, slowTurn: Duration = .milliseconds(100)
+    ) throws(SocketError) {
+        for (number, handle) in handles.enumerated() {
+            var logger = logger
+            logger[metadataKey: "reactor"] = "\(number)"
+            try handle.perform { [logger] reactor in reactor.log(to: logger, slowTurn: slowTurn) }
+        }
+    }
+}
+
+extension EndReason {
+    /// Whether it is nobody's concern.
+    fileprivate var isOrdinary: Bool {
+        switch self {
+        case .local, .finished, .reset, .drained: true
+        case .timedOut, .limit, .failed: false
+        }
+    }
+}
+
+extension Channel {
+    fileprivate func facts(_ reason: EndReason) -> Logger.Metadata {
+        [
+            "peer": "\(peerAddress)", "reason": "\(reason)",
+            "bytes-received": "\(counters.bytesReceived)", "bytes-sent": "\(counters.bytesSent)",
+            "age": "\(age)",
+        ]
+    }
+}
