@@ -29,9 +29,12 @@ struct LoadCommand: ParsableCommand {
     }
 
     private func engine(on reactor: Reactor) throws -> any LoadEngine {
+        if options.workers > 1 {
+            return try WorkerGroup(threads: options.workers, of: options.workload, on: reactor)
+        }
         if options.processes == 1 { return LoadRun(options.workload, on: reactor) }
         // After the program's name and `load` come the options, which the workers read as well.
         let arguments = Array(CommandLine.arguments.dropFirst(2))
-        return try WorkerGroup(count: options.processes, arguments: arguments, on: reactor)
+        return try WorkerGroup(processes: options.processes, arguments: arguments, on: reactor)
     }
 }

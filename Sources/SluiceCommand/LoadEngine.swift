@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a load session drives: a run in this process, or several worker processes.
+// What a load session drives: a run in this process, or several workers.
 
 import SluiceLoad
 

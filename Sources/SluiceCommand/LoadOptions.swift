@@ -30,6 +30,9 @@ struct LoadOptions: ParsableArguments {
     @Option(help: "How many processes share the connections.")
     var processes = 1
 
+    @Option(help: "How many threads of this process share the connections.")
+    var workers = 1
+
     @Option(help: "The time over which the connections are opened.")
     var ramp = DurationArgument(.seconds(1))
 
@@ -73,6 +76,9 @@ struct LoadOptions: ParsableArguments {
         try require(size * pipeline <= 1 << 31, "--size times --pipeline is at most 2 GiB")
         try require((1...256).contains(processes), "--processes is 1 to 256")
         try require(processes <= connections, "--processes is at most --connections")
+        try require((1...256).contains(workers), "--workers is 1 to 256")
+        try require(workers <= connections, "--workers is at most --connections")
+        try require(workers == 1 || processes == 1, "--workers and --processes exclude each other")
         try require(duration.duration > .zero, "--duration is more than 0")
         try require(
             rate.map { $0 >= 0.001 && $0 <= 10_000_000 } ?? true, "--rate is 0.001 to 10000000")

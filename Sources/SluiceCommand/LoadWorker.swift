@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One worker process of a load, seen from the process that started it.
+// One worker of a load, a process or a thread, seen from where it was started.
 
 import Glibc
 import Sluice
 import SluiceLoad
+import SluiceText
 
 /// A worker: what it was told, and what it has reported.
 final class LoadWorker {
@@ -22,9 +23,10 @@ final class LoadWorker {
     var onChange: () -> Void = {}
 
     private let channel: Channel
-    private let process: WorkerProcess
+    /// `nil` for one that is a thread of this process.
+    private let process: WorkerProcess?
 
-    /// Starts a worker.
+    /// Starts a worker in a process of its own.
     ///
     /// - Throws: ``SocketError`` when its process or its line can't be made.
     init(_ share: LoadShare, arguments: [String], on reactor: Reactor) throws(SocketError) {
@@ -33,6 +35,33 @@ final class LoadWorker {
         let words = ["load-worker", "--share", "\(share)"] + arguments
         process = try WorkerProcess(arguments: words, input: pair.second)
         channel = try Channel(adopting: pair.first, on: reactor)
+        listen()
+    }
+
+    /// Starts a worker on another thread's reactor.
+    ///
+    /// - Throws: ``SocketError`` when its line can't be made, or the other reactor has ended.
+    init(
+        _ share: LoadShare, of workload: Workload, by worker: Reactor.Handle, on reactor: Reactor
+    ) throws(SocketError) {
+        self.share = share
+        process = nil
+        let pair = try Socket.makePair()
+        channel = try Channel(adopting: pair.first, on: reactor)
+        let line = Locked<Socket?>(pair.second)
+        try worker.perform { there in
+            var taken: Socket?
+            line.withLock { swap(&taken, &$0) }
+            guard let socket = taken.take() else { return }
+            let channel = try Channel(adopting: socket, on: there)
+            WorkerLoad(
+                workload.share(share.index, of: share.count), toldBy: channel, on: there
+            ).run()
+        }
+        listen()
+    }
+
+    private func listen() {
         LineReader.start(on: channel) { [unowned self] in self.heard($0) }
         channel.onClose { [unowned self] _, _ in
             self.isGone = true

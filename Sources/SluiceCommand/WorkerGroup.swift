@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A load that several worker processes share: they get ready apart, start together, and report. A
+// A load that several workers share, processes or threads: they get ready apart, start together, and report. A
 // worker that goes away early is a fault of the load and never a reason to wait: the others go on.
 
 import Sluice
@@ -13,6 +13,8 @@ final class WorkerGroup: LoadEngine {
 
     private let reactor: Reactor
     private var workers: [LoadWorker] = []
+    /// On which the workers are that are threads.
+    private var threads: ReactorGroup?
     private var phase = LoadRun.Phase.idle
 
     /// How long workers may take to exit before they are ended.
@@ -28,18 +30,34 @@ final class WorkerGroup: LoadEngine {
         return sum
     }
 
-    /// Starts the processes.
+    /// Starts worker processes.
     ///
     /// - Parameter arguments: what each worker gets on its command line after its share.
     /// - Throws: ``SocketError`` when a process or its line can't be made.
-    init(count: Int, arguments: [String], on reactor: Reactor) throws(SocketError) {
+    init(processes count: Int, arguments: [String], on reactor: Reactor) throws(SocketError) {
         self.reactor = reactor
         for index in 0..<count {
             let share = LoadShare(index: index, count: count)
-            let worker = try LoadWorker(share, arguments: arguments, on: reactor)
-            worker.onChange = { [unowned self] in self.workersChanged() }
-            workers.append(worker)
+            add(try LoadWorker(share, arguments: arguments, on: reactor))
         }
+    }
+
+    /// Starts worker threads.
+    ///
+    /// - Throws: ``SocketError`` when a thread or its line can't be made.
+    init(threads count: Int, of workload: Workload, on reactor: Reactor) throws(SocketError) {
+        self.reactor = reactor
+        let threads = try ReactorGroup(count: count)
+        self.threads = threads
+        for (index, handle) in threads.handles.enumerated() {
+            let share = LoadShare(index: index, count: count)
+            add(try LoadWorker(share, of: workload, by: handle, on: reactor))
+        }
+    }
+
+    private func add(_ worker: LoadWorker) {
+        worker.onChange = { [unowned self] in self.workersChanged() }
+        workers.append(worker)
     }
 
     func connect() {
@@ -80,7 +98,7 @@ extension WorkerGroup {
     private func workersChanged() {
         guard phase != .ended else { return }
         if let lost = workers.first(where: \.isLost) {
-            fault = "worker process \(lost.share) has ended early"
+            fault = "worker \(lost.share) has ended early"
         }
         let working = workers.filter { !$0.isGone && $0.phase != .ended }
         guard let slowest = working.map(\.phase.rawValue).min() else { return end() }

@@ -142,10 +142,10 @@ extension LoadRun {
         closeConnections()
     }
 
-    /// Drives the reactor until the run has ended.
+    /// Drives the reactor until the run has ended; a reactor that is stopped ends the run.
     public func run() {
         while phase != .ended {
-            if sendsByItself() { reactor.runPending() } else { reactor.runOnce() }
+            if !(sendsByItself() ? reactor.runPending() : reactor.runOnce()) { finish() }
         }
     }
 

@@ -9,11 +9,12 @@ import Testing
 
 extension CommandSuite {
     struct Sharing {
-        @Test func `processes share connections and rate and report as one`() throws {
+        @Test(arguments: ["--processes", "--workers"])
+        func `workers share connections and rate and report as one`(kind: String) throws {
             let server = try CommandProcess(sluice: "serve", "echo")
             let target = "tcp://127.0.0.1:\(try server.listeningPort())"
             let load = try CommandProcess(
-                sluice: "load", target, "--processes", "3", "--connections", "10", "--rate", "1000",
+                sluice: "load", target, kind, "3", "--connections", "10", "--rate", "1000",
                 "--ramp", "0", "--duration", "500ms", "--json")
             let report = try report(of: load)
             #expect(report["connections"] as? Int == 10)
@@ -21,10 +22,11 @@ extension CommandSuite {
             #expect(report["errors"] as? Int == 0)
         }
 
-        @Test func `where no process can connect there is one line and status 69`() throws {
+        @Test(arguments: ["--processes", "--workers"])
+        func `where no worker can connect there is one line and status 69`(kind: String) throws {
             let port = makeUnusedPort()
             let load = try CommandProcess(
-                sluice: "load", "tcp://127.0.0.1:\(port)", "--processes", "2")
+                sluice: "load", "tcp://127.0.0.1:\(port)", kind, "2")
             #expect(try load.finish().end == .exited(69))
             #expect(load.errors.text == "sluice: connect 127.0.0.1:\(port): Connection refused\n")
         }

@@ -40,21 +40,31 @@ extension Reactor {
     }
 
     /// Waits for one event at least, and handles what is ready then.
+    ///
+    /// - Returns: false if the reactor was stopped.
     @available(
         *, noasync, message: "it blocks the thread: tasks run on a reactor that runs elsewhere"
     )
-    public func runOnce() {
+    @discardableResult
+    public func runOnce() -> Bool {
         enter()
         // The wheel may wake the loop only to move deadlines closer.
         while !isStopping, !pass(waiting: true, endingIf: { false }) {}
+        let goesOn = !isStopping
         leave()
+        return goesOn
     }
 
     /// Handles what is ready now and waits for nothing, as one pass of Tcl's `update`.
-    public func runPending() {
+    ///
+    /// - Returns: false if the reactor was stopped.
+    @discardableResult
+    public func runPending() -> Bool {
         enter()
         if !isStopping { pass(waiting: false) { false } }
+        let goesOn = !isStopping
         leave()
+        return goesOn
     }
 
     /// Ends every run of this reactor after the handler that runs now.
