@@ -93,7 +93,7 @@ struct ServeCommand: ParsableCommand {
                 } else {
                     let servers = try WorkerServers(
                         count: workers, at: addresses, options: groupOptions, reactor)
-                    servers.serve(service, style)
+                    servers.serve(service, style, reactor)
                     try serve(at: servers.addresses, reactor) { stop in servers.drain(stop) }
                     servers.stop()
                 }

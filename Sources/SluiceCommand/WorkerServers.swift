@@ -9,7 +9,6 @@ import SluiceText
 final class WorkerServers {
     private let group: ReactorGroup
     private let server: ServerGroup
-    private let main: Reactor
     private var completion: () -> Void = {}
 
     /// Where they listen.
@@ -19,7 +18,6 @@ final class WorkerServers {
     init(
         count: Int, at addresses: [SocketAddress], options: ServingOptions, _ main: Reactor
     ) throws(SocketError) {
-        self.main = main
         group = try ReactorGroup(count: count)
         let opened = Locked<Result<ServerGroup, SocketError>?>(nil)
         Task(executorPreference: main.executor) { [group] in
@@ -36,7 +34,7 @@ final class WorkerServers {
     }
 
     /// Begins to serve, in the background.
-    func serve(_ service: SimpleService, _ style: ServeStyle) {
+    func serve(_ service: SimpleService, _ style: ServeStyle, _ main: Reactor) {
         for handle in group.handles {
             // Fails only where the reactor has ended.
             try? handle.perform { $0.onError = complain }

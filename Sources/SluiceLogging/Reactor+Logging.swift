@@ -13,10 +13,10 @@ extension Reactor {
     /// | a connection is accepted, made or closed; a name is resolved | debug |
     /// | a client is turned away; a connection ends by a limit of its own; a name is not found | notice |
     /// | a turn of the loop that took as long as `slowTurn` | warning |
-    /// | what a handler threw, in place of ``Sluice/Reactor/onError`` | error |
+    /// | what ``Sluice/Reactor/onError`` is told, which this replaces: a handler's error, a shortage | error |
     ///
     /// Facts stand in the metadata: `peer`, `reason`, `bytes-received`, `bytes-sent`, `age`, `name`,
-    /// `duration`, `error`. What a level of the logger leaves out costs one comparison.
+    /// `duration`, `error`.
     ///
     /// - Parameter slowTurn: initially 100 ms: for so long all else on the reactor has waited.
     public func log(to logger: Logger, slowTurn: Duration = .milliseconds(100)) {
@@ -44,7 +44,7 @@ extension Reactor {
         onError = { error, channel in
             var facts: Logger.Metadata = ["error": "\(error)"]
             if let channel { facts["peer"] = "\(channel.peerAddress)" }
-            logger.error("a handler failed", metadata: facts)
+            logger.error("failed", metadata: facts)
         }
     }
 }

@@ -10,7 +10,7 @@ extension Reactor {
     ///
     /// | label | what |
     /// | --- | --- |
-    /// | `sluice.connections.open` | a meter: channels that are open |
+    /// | `sluice.connections.open` | a meter: as ``Sluice/ReactorCounters/channelCount`` |
     /// | `sluice.connections.accepted`, `.connected`, `.refused` | counters |
     /// | `sluice.connections.closed` | a counter for each `reason` |
     /// | `sluice.bytes.received`, `.sent` | counters |
@@ -21,7 +21,7 @@ extension Reactor {
     /// - Parameters:
     ///   - dimensions: what each of them carries besides, such as the reactor's number.
     ///   - interval: how often open connections and bytes are reported; initially 1 s. It takes a
-    ///     look at each channel. Bytes and connections of the last interval are told by the next one.
+    ///     look at each channel. What came after the last interval's end is not told.
     ///   - factory: initially the one of the process.
     public func reportMetrics(
         dimensions: [(String, String)] = [], every interval: Duration = .seconds(1),

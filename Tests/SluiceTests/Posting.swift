@@ -41,6 +41,22 @@ struct Posting {
         #expect(isRight.isSet)
     }
 
+    @Test func `what a closure has captured goes when it has run`() throws {
+        final class Captured: Sendable {
+            let end: Flag
+            init(_ end: Flag) { self.end = end }
+            deinit { end.set() }
+        }
+        let reactor = try Reactor()
+        let end = Flag()
+        do {
+            let captured = Captured(end)
+            try reactor.handle.perform { _ in _ = captured }
+        }
+        reactor.runOnce()
+        #expect(end.isSet)
+    }
+
     @Test func `a closure sent on the reactor's own thread waits for its turn`() throws {
         let reactor = try Reactor()
         let hasRun = Flag()

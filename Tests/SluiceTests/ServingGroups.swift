@@ -260,6 +260,10 @@ struct ServingGroups {
                     counts.most = max(counts.most, counts.now)
                 }
                 defer { counts.withLock { $0.now -= 1 } }
+                // The first one waits for the second.
+                while counts.withLock({ $0.most }) < 2 {
+                    try await connection.executor.sleep(for: .milliseconds(1))
+                }
                 try await handler(connection)
             }
         }
@@ -292,36 +296,126 @@ struct ServingGroups {
         await group.stop()
     }
 
-    @Test func `a connection that is handed to a reactor that has ended is closed`() async throws {
+    @Test func `where another reactor has ended connections stay with those that are left`()
+        async throws
+    {
         let group = try ReactorGroup(count: 2)
         var options = ServingOptions()
         options.distribution = .handOver
+        options.server.maximumConnections = 3
         let server = try await ServerGroup(on: group, at: [.loopback(port: 0)], options: options)
         let run = Task { try await server.run { try await echo($0) } }
         let other = try ReactorGroup(count: 1)
-        var clients: [Connection] = []
-        // The first goes to the first reactor, and the second has to the second one.
-        clients.append(
-            try await .connect(to: .address(server.addresses[0]), on: other.executors[0]))
-        try await clients[0].writeLine("hello")
-        var line = try await clients[0].readLine()
-        #expect(line == "hello")
-        let complaints = Tally()
-        try group.handles[0].perform { $0.onError = { _, _ in complaints.add(1) } }
-        group.handles[1].stop()
-        while (try? group.handles[1].perform { _ in }) != nil {
-            try await other.executors[0].sleep(for: .milliseconds(1))
+        func client() async throws -> Connection {
+            let client = try await Connection.connect(
+                to: .address(server.addresses[0]), on: other.executors[0])
+            try await client.writeLine("hello")
+            let line = try await client.readLine()
+            #expect(line == "hello")
+            return client
         }
-        clients.append(
-            try await .connect(to: .address(server.addresses[0]), on: other.executors[0]))
-        line = try await clients[1].readLine()
-        #expect(line == nil)
-        #expect(complaints.value == 1)
+        // The first goes to the first reactor, and the second to the second one.
+        var clients = [try await client(), try await client()]
+        group.handles[1].stop()
+        let lost = try await clients[1].readLine()
+        #expect(lost == nil)
+        // What the limit says is free again.
+        clients.append(try await client())
+        clients.append(try await client())
         for client in clients { await client.close() }
         server.close()
         try await run.value
         await group.stop()
         await other.stop()
+    }
+
+    @Test func `where the accepting reactor has ended a run ends`() async throws {
+        let group = try ReactorGroup(count: 2)
+        var options = ServingOptions()
+        options.distribution = .handOver
+        let server = try await ServerGroup(on: group, at: [.loopback(port: 0)], options: options)
+        let run = Task { try await server.run { try await echo($0) } }
+        group.handles[0].stop()
+        try await run.value
+        await group.stop()
+    }
+
+    @Test(arguments: [ServingOptions.Distribution.reusePort, .handOver])
+    func `clients that come while a run ends are served or closed, and none is left`(
+        distribution: ServingOptions.Distribution
+    ) async throws {
+        let other = try ReactorGroup(count: 1)
+        for round in 0..<20 {
+            let group = try ReactorGroup(count: 3)
+            var options = ServingOptions()
+            options.distribution = distribution
+            options.drainLimit = .milliseconds(round % 3)
+            options.onError = { _, _ in }
+            let server = try await ServerGroup(
+                on: group, at: [.loopback(port: 0)], options: options)
+            let run = Task { try await server.run { try await echo($0) } }
+            await withTaskGroup(of: Void.self) { tasks in
+                for number in 0..<30 {
+                    tasks.addTask {
+                        guard
+                            let client = try? await Connection.connect(
+                                to: .address(server.addresses[0]), on: other.executors[0])
+                        else { return }
+                        if number == 10 + round { server.close() }
+                        await expectEnd(of: client)
+                        await client.close()
+                    }
+                }
+            }
+            try await run.value
+            await group.stop()
+        }
+        await other.stop()
+    }
+
+    /// Talks until the other side ends the connection.
+    ///
+    /// Who only listens may wait for ever: where the end of a listener meets the last step of a
+    /// connection's beginning, the kernel forgets the connection without a word.
+    private func expectEnd(of client: Connection) async {
+        for _ in 0..<1_000 {
+            do {
+                try await client.write([0x2E])
+                let bytes = try await client.within(.milliseconds(10)) { try await client.read() }
+                if bytes.isEmpty { return }
+                try await client.executor.sleep(for: .milliseconds(10))
+            } catch let error as SocketError where error.code == .timedOut {
+                continue
+            } catch {
+                return
+            }
+        }
+        Issue.record("a connection is left")
+    }
+
+    @Test(arguments: [1, 2, 5])
+    func `fewer connections than reactors are as many as were asked for`(limit: Int) async throws {
+        let group = try ReactorGroup(count: 4)
+        var options = ServingOptions()
+        options.server.maximumConnections = limit
+        let server = try await ServerGroup(on: group, at: [.loopback(port: 0)], options: options)
+        let counts = Locked((now: 0, most: 0))
+        let run = Task {
+            try await server.run { connection in
+                counts.withLock { counts in
+                    counts.now += 1
+                    counts.most = max(counts.most, counts.now)
+                }
+                defer { counts.withLock { $0.now -= 1 } }
+                try await echo(connection)
+            }
+        }
+        let answers = try await ask(server.addresses[0], 60, on: group)
+        #expect(answers.count == 60)
+        #expect(counts.withLock { $0.most } <= limit)
+        run.cancel()
+        try await run.value
+        await group.stop()
     }
 
     @Test func `stopping from async code waits for the threads`() async throws {

@@ -29,13 +29,13 @@ struct Signalling {
         Task(executorPreference: executor) {
             do {
                 let signals = try await executor.signals(.user1, .user2)
-                for _ in 0..<3 { kill(getpid(), SIGUSR2) }
-                kill(getpid(), SIGUSR1)
+                for _ in 0..<3 { send(SIGUSR2) }
+                send(SIGUSR1)
                 // Both are there before anybody waits.
                 try await executor.sleep(for: .milliseconds(20))
                 for try await signal in signals {
                     log.append(Int(signal.rawValue))
-                    if log.count == 2 { kill(getpid(), SIGUSR2) }
+                    if log.count == 2 { send(SIGUSR2) }
                     if log.count == 3 { break }
                 }
             } catch {

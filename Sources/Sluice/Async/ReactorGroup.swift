@@ -60,7 +60,8 @@ public final class ReactorGroup: Sendable {
 
     /// Ends all reactors, with everything on them, and waits for their threads without blocking one.
     ///
-    /// A task of one of the reactors goes on when they have ended. Calling again does nothing.
+    /// A task of one of the reactors goes on when they have ended. Of several calls the
+    /// first one waits.
     public func stop() async {
         await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
             let ending = Ending { [self] in
@@ -88,7 +89,8 @@ public final class ReactorGroup: Sendable {
 
     /// Ends all reactors, with everything on them, and blocks until their threads have ended.
     ///
-    /// Called by one of the threads, it does not wait for that one. Calling again does nothing.
+    /// Called by one of the threads, it does not wait for that one. Of several calls the first
+    /// one waits.
     @available(*, noasync, message: "it blocks the thread: 'await group.stop()'")
     public func stopAndWait() { endThreads() }
 

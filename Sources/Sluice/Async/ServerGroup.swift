@@ -19,8 +19,8 @@ public struct ServingOptions: Sendable {
 
     /// How its servers are opened and what their connections are like.
     ///
-    /// ``ServerOptions/maximumConnections`` holds for all of them together: in equal shares with
-    /// ``Distribution/reusePort``.
+    /// ``ServerOptions/maximumConnections`` holds for all of them together: in shares, as equal as can
+    /// be, with ``Distribution/reusePort``. A reactor whose share is nothing does not listen.
     public var server = ServerOptions()
     /// How connections get to the reactors.
     ///
@@ -53,7 +53,10 @@ public struct ServingOptions: Sendable {
 public final class ServerGroup: Sendable {
     /// Where it listens, with real ports in place of 0.
     public let addresses: [SocketAddress]
+    /// Kept for as long as somebody has the servers.
+    private let group: ReactorGroup
     private let parts: [ServingPart]
+    private let handsOver: Bool
     private let isTaken = Locked(false)
 
     /// Listens at all of `addresses`, or at none; clients wait in the backlog until ``run(_:)``.
@@ -62,16 +65,17 @@ public final class ServerGroup: Sendable {
     public init(
         on group: ReactorGroup, at addresses: [SocketAddress], options: ServingOptions = .init()
     ) async throws(SocketError) {
+        self.group = group
+        handsOver = options.distribution == .handOver
         parts = ServingPart.parts(on: group, options)
         var places = addresses
         var listening: [SocketAddress]?
         do throws(SocketError) {
             for part in parts {
-                let found = try await part.listen(at: places)
+                let found = try await part.listen(at: part.hasShare ? places : [])
                 if listening == nil { listening = found }
                 // A Unix socket can't be shared, and a port that the kernel chose is everybody's.
-                places =
-                    options.distribution == .handOver ? [] : found.filter { $0.ipAddress != nil }
+                if part.hasShare { places = handsOver ? [] : found.filter { $0.ipAddress != nil } }
             }
         } catch {
             for part in parts { part.close() }
@@ -83,7 +87,8 @@ public final class ServerGroup: Sendable {
     deinit { close() }
 
     /// Serves until the task is cancelled, or ``close()`` or the group's end; then waits for the
-    /// connections, within ``ServingOptions/drainLimit``.
+    /// connections, within ``ServingOptions/drainLimit`` and, for those that were closed then and have
+    /// something left to send, ``ChannelOptions/lingerLimit``.
     ///
     /// `handler` runs for each connection in a task of its own, on the connection's thread. Its end
     /// closes the connection: what was written still goes out. When this returns no task of a
@@ -118,7 +123,11 @@ public final class ServerGroup: Sendable {
         for part in parts { await part.prepare(handling) }
         await withTaskGroup(of: Void.self) { group in
             for part in parts {
-                group.addTask(executorPreference: part.executor) { await part.serve() }
+                group.addTask(executorPreference: part.executor) { [self] in
+                    await part.serve()
+                    // Without the one that accepts nobody gets a connection.
+                    if handsOver, part === parts[0] { close() }
+                }
             }
         }
     }

@@ -25,13 +25,18 @@ final class ServingPart: @unchecked Sendable {
     private let places: Locked<[Place]> = Locked([])
     /// How many connections were placed here and are not closed.
     private let load = Atomic(0)
+    /// How many of them have become channels.
+    private var channelCount = 0
 
     private var server: Server?
     private var handling: Handling?
     private var tasks: [UInt64: Running] = [:]
     private var lastTask: UInt64 = 0
     private var isClosed = false
+    /// No further connection is let in.
+    private var isEnding = false
     private var isDrained = false
+    private var isPastLimit = false
     /// When the tasks that are left are cancelled.
     private var limit: Timer?
 
@@ -39,6 +44,11 @@ final class ServingPart: @unchecked Sendable {
         let connection: Connection
         /// `nil` for one that begins just now.
         var task: Task<Void, Never>?
+
+        func cancel() {
+            task?.cancel()
+            connection.assumeIsolated { $0.handlerWasCancelled() }
+        }
     }
 
     /// A part, as others of its group have it: they must not keep one another.
@@ -61,15 +71,14 @@ final class ServingPart: @unchecked Sendable {
     /// A part for each reactor; where sockets are handed over the first one accepts for all.
     static func parts(on group: ReactorGroup, _ options: ServingOptions) -> [ServingPart] {
         let isShared = options.distribution == .handOver
-        let shares = isShared ? 1 : group.count
-        let one = Admission(options, shares: shares)
+        let one = Admission(options)
         var inner = options
         inner.server.maximumConnections = .max
         if !isShared, group.count > 1 { inner.server.listener.reusePort = true }
         let parts = group.executors.indices.map { index in
             ServingPart(
                 on: group.executors[index], group.handles[index], inner,
-                isShared ? one : Admission(options, shares: shares))
+                isShared ? one : Admission(options, share: index, of: group.count))
         }
         for (index, part) in parts.enumerated() {
             if !isShared || index == 0 { part.admission.accepts(with: part) }
@@ -79,6 +88,9 @@ final class ServingPart: @unchecked Sendable {
     }
 
     // MARK: Listening and ending
+
+    /// Whether the limits leave it anything to accept.
+    var hasShare: Bool { admission.hasShare }
 
     func listen(at addresses: [SocketAddress]) async throws(SocketError) -> [SocketAddress] {
         let result = await withTaskExecutorPreference(executor) { await open(at: addresses) }
@@ -134,21 +146,21 @@ final class ServingPart: @unchecked Sendable {
         // Also where the reactor has ended: every wait on it has failed, and the last task tells.
         while !tasks.isEmpty { await finishing.waitUncancelled() }
         limit?.cancel()
+        forgetChannels()
         self.server = nil
         handling = nil
     }
 
     private func drain(_ server: Server) {
+        isEnding = true
         guard let reactor = executor.reactor else { return }
         server.drain(within: options.drainLimit) { [self] _ in
             isDrained = true
             finishing.resume()
         }
         limit = reactor.after(options.drainLimit) { [weak self] in
-            for running in self?.tasks.values.map(\.self) ?? [] {
-                running.task?.cancel()
-                running.connection.assumeIsolated { $0.handlerWasCancelled() }
-            }
+            self?.isPastLimit = true
+            for running in self?.tasks.values.map(\.self) ?? [] { running.cancel() }
         }
     }
 
@@ -157,48 +169,66 @@ final class ServingPart: @unchecked Sendable {
     /// A connection was accepted here: it goes to the part that has the fewest.
     private func place(_ socket: consuming Socket, _ peer: SocketAddress) throws {
         if admission.connectionBegan() { server?.hold() }
+        var part = leastLoaded
+        part.changeLoad(by: 1)
+        let parcel = Parcel(socket, to: part)
+        while part !== self {
+            do throws(SocketError) {
+                return try part.handle.perform { [part] _ in try part.admit(parcel, peer) }
+            } catch {
+                // Any other error: too much mail.
+                guard error.code == .cancelled else { throw error }
+                // Its reactor has ended.
+                places.withLock { $0.removeAll { $0.part === part } }
+                part = leastLoaded
+                parcel.move(to: part)
+            }
+        }
+        try admit(parcel, peer)
+    }
+
+    private var leastLoaded: ServingPart {
         let place = places.withLock { places in
             places.min {
                 $0.part.load.load(ordering: .relaxed) < $1.part.load.load(ordering: .relaxed)
             }
         }
-        let part = place?.part ?? self
-        part.load.add(1, ordering: .relaxed)
+        return place?.part ?? self
+    }
+
+    private func admit(_ parcel: Parcel, _ peer: SocketAddress) throws {
+        // A connection may have been on its way when the run came to its end.
+        guard let server, !isEnding, let socket = parcel.take() else { return }
+        channelCount += 1
         do {
-            if part === self { return try admit(socket, peer) }
-            let parcel = Parcel(socket)
-            try part.handle.perform { _ in
-                guard let socket = parcel.take() else { return }
-                do { try part.admit(socket, peer) } catch {
-                    part.connectionFailed()
-                    throw error
-                }
-            }
+            try server.admit(socket, peer)
         } catch {
-            part.connectionFailed()
+            channelCount -= 1
+            failed()
             throw error
         }
     }
 
-    private func admit(_ socket: consuming Socket, _ peer: SocketAddress) throws {
-        // A run may have come to its end while the connection was on its way.
-        guard let server, handling != nil else { throw SocketError(.accept, .cancelled, at: peer) }
-        try server.admit(socket, peer)
-    }
-
-    /// A connection could not become a channel.
-    private func connectionFailed() {
+    /// A connection that was placed here did not become a channel.
+    fileprivate func failed() {
         load.subtract(1, ordering: .relaxed)
         admission.connectionEnded()
         admission.handlerEnded()
     }
 
+    /// A connection that was placed here goes elsewhere, or the other way round.
+    fileprivate func changeLoad(by change: Int) { load.add(change, ordering: .relaxed) }
+
     /// A channel has released its descriptor.
     private func released() {
+        channelCount -= 1
         load.subtract(1, ordering: .relaxed)
         admission.connectionEnded()
         if case .channel = handling { admission.handlerEnded() }
     }
+
+    /// Channels that end with the reactor do not tell.
+    private func forgetChannels() { while channelCount > 0 { released() } }
 
     /// There is room again: accepts, if it is serving.
     func goOn() {
@@ -215,7 +245,7 @@ final class ServingPart: @unchecked Sendable {
                 throw error
             }
             begin(connection, handler)
-        case nil: channel.close()
+        case nil: break  // Nothing is let in before `prepare`, or after the end.
         }
     }
 
@@ -234,6 +264,7 @@ final class ServingPart: @unchecked Sendable {
         }
         // It may have come to its end already.
         tasks[number]?.task = task
+        if isPastLimit { tasks[number]?.cancel() }
     }
 }
 
@@ -250,15 +281,18 @@ private final class Admission: Sendable {
         weak var part: ServingPart?
     }
 
-    /// - Parameter shares: how many of them share what the options say.
-    init(_ options: ServingOptions, shares: Int) {
-        func share(_ limit: Int) -> Int {
+    /// One share of several, which together are what the options say.
+    init(_ options: ServingOptions, share: Int = 0, of count: Int = 1) {
+        func part(of limit: Int) -> Int {
             let limit = max(1, limit)
-            return limit / shares + (limit % shares > 0 ? 1 : 0)
+            return limit / count + (share < limit % count ? 1 : 0)
         }
-        maximumConnections = share(options.server.maximumConnections)
-        maximumHandlers = share(options.maximumHandlers)
+        maximumConnections = part(of: options.server.maximumConnections)
+        maximumHandlers = part(of: options.maximumHandlers)
     }
+
+    /// Whether there is anything to accept.
+    var hasShare: Bool { maximumConnections > 0 && maximumHandlers > 0 }
 
     func accepts(with part: ServingPart) { acceptor.withLock { $0.part = part } }
 
@@ -288,16 +322,34 @@ private final class Admission: Sendable {
     }
 }
 
-/// A socket on its way to another thread.
+/// A socket on its way to a part; one that does not get there has failed.
 private final class Parcel: Sendable {
-    private let socket: Locked<Socket?>
+    private struct Content: ~Copyable {
+        var socket: Socket?
+        var part: ServingPart
+    }
 
-    init(_ socket: consuming Socket) { self.socket = Locked(consume socket) }
+    private let content: Locked<Content>
+
+    init(_ socket: consuming Socket, to part: ServingPart) {
+        content = Locked(Content(socket: consume socket, part: part))
+    }
+
+    deinit { content.withLock { if $0.socket != nil { $0.part.failed() } } }
+
+    /// Sends it to another part.
+    func move(to part: ServingPart) {
+        content.withLock { content in
+            content.part.changeLoad(by: -1)
+            part.changeLoad(by: 1)
+            content.part = part
+        }
+    }
 
     func take() -> Socket? {
-        socket.withLock { socket in
+        content.withLock { content in
             var taken: Socket?
-            swap(&taken, &socket)
+            swap(&taken, &content.socket)
             return taken
         }
     }

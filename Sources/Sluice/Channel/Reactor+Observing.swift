@@ -16,7 +16,7 @@ extension Reactor {
         case closed(Channel, EndReason)
         /// What had become ready at one time was handled.
         case turned(Turn)
-        /// The system's name service has answered, or was given up; `nil` for an answer.
+        /// The system's name service has answered; `nil` for an answer with addresses.
         case resolved(name: String, in: Duration, ResolverError?)
     }
 
@@ -32,7 +32,9 @@ extension Reactor {
     /// lives.
     ///
     /// Several may observe one reactor. They are called on its thread, in the middle of things: they
-    /// look and note, and neither close nor write. An observed reactor reads the clock twice a turn.
+    /// look and note, and neither close nor write. The reactor keeps them, so one that captures the
+    /// reactor itself keeps it alive for good. What ends with the reactor is not told. An observed
+    /// reactor reads the clock twice a turn.
     public func observe(_ observer: @escaping (Observation) -> Void) {
         let observers = (turnObserver as? Observers) ?? Observers()
         observers.list.append(observer)

@@ -4,7 +4,7 @@
 
 /// What went over all channels of a reactor, with those that have closed.
 public struct ReactorCounters: Hashable, Sendable {
-    /// How many channels are open.
+    /// How many channels there are, with those that still connect and those that still send.
     public var channelCount = 0
     /// Bytes that came.
     public var bytesReceived: UInt64 = 0

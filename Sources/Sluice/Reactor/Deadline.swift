@@ -41,8 +41,8 @@ final class Deadline: Sendable {
         if hasPassed { waiter.executor.endWait(of: waiter, ticket, .timedOut) }
     }
 
-    func remove(_ waiter: Waiter) {
-        state.withLock { $0.waits.removeAll { $0.waiter === waiter } }
+    func remove(_ waiter: Waiter, _ ticket: UInt64) {
+        state.withLock { $0.waits.removeAll { $0.waiter === waiter && $0.ticket == ticket } }
     }
 
     /// Ends all waits that are under it, now and later.

@@ -134,7 +134,7 @@ extension Reactor {
         ) async -> Waiter.Outcome {
             if link.reactor == nil { return .cancelled }
             pending[ObjectIdentifier(waiter)] = waiter
-            defer { pending[ObjectIdentifier(waiter)] = nil }
+            defer { forget(waiter) }
             return await waiter.wait(begin)
         }
 
@@ -144,8 +144,13 @@ extension Reactor {
         ) async {
             if link.reactor == nil { return }
             pending[ObjectIdentifier(waiter)] = waiter
-            defer { pending[ObjectIdentifier(waiter)] = nil }
+            defer { forget(waiter) }
             await waiter.waitUncancelled()
+        }
+
+        /// A wait is over; the next one at the same place may have begun before its task came to that.
+        private func forget(_ waiter: Waiter) {
+            if !waiter.isWaiting { pending[ObjectIdentifier(waiter)] = nil }
         }
 
         private func enqueueLate(_ job: UnownedJob) {

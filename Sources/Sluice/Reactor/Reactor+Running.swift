@@ -156,6 +156,7 @@ extension Reactor {
     /// - Returns: whether the run is done; the rest is then delivered first in the next pass.
     private func deliverMail(endingIf isDone: () -> Bool) -> Bool {
         var remaining = letters.count
+        defer { if letters.isEmpty { forgetLetters() } }
         while remaining > 0, let letter = letters.popFirst() {
             remaining -= 1
             switch letter {
@@ -169,6 +170,13 @@ extension Reactor {
             if isStopping || isDone() { return true }
         }
         return false
+    }
+
+    /// A slice holds on to what was taken from it, and with that to all that closures have captured.
+    private func forgetLetters() {
+        // Let go of outside the access: what ends with it may come here again.
+        var delivered: ArraySlice<Mailbox.Letter> = []
+        swap(&delivered, &letters)
     }
 
     /// - Returns: how many deadlines had come, and whether the run is done.

@@ -37,7 +37,7 @@ final class Waiter: @unchecked Sendable {
         let mine = ticket
         let deadline = Deadline.isAny ? Deadline.current : nil
         deadline?.add(self, mine)
-        defer { deadline?.remove(self) }
+        defer { deadline?.remove(self, mine) }
         return await withTaskCancellationHandler {
             // A closure is isolated as its function is only where it captures what says so.
             _ = isolation
