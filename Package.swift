@@ -25,6 +25,9 @@ let package = Package(
         .library(name: "SluiceLoad", targets: ["SluiceLoad"]),
         .executable(name: "sluice", targets: ["SluiceCommand"]),
     ],
+    // What a dependent may ask for, each with the packages it needs. `Complete` stands for all of them, and
+    // is one trait and not a set of them: SwiftPM gives the compiler their names in no fixed order, and
+    // would build everything anew each time.
     traits: [
         .trait(name: "Logging", description: "SluiceLogging, with swift-log"),
         .trait(name: "Metrics", description: "SluiceMetrics, with swift-metrics"),
@@ -32,11 +35,9 @@ let package = Package(
             name: "ServiceLifecycle",
             description: "SluiceServiceLifecycle, with swift-service-lifecycle"),
         .trait(name: "Load", description: "SluiceLoad, with hdrhistogram-swift"),
-        .trait(
-            name: "Command", description: "the command sluice, with swift-argument-parser",
-            enabledTraits: ["Load"]),
-        // For whoever works on the package itself; a dependent names what it uses.
-        .default(enabledTraits: ["Logging", "Metrics", "ServiceLifecycle", "Command"]),
+        .trait(name: "Command", description: "the command sluice, with swift-argument-parser"),
+        .trait(name: "Complete", description: "all of them, as whoever works on the package needs"),
+        .default(enabledTraits: ["Complete"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
@@ -62,7 +63,8 @@ let package = Package(
             dependencies: [
                 "Sluice",
                 .product(
-                    name: "Logging", package: "swift-log", condition: .when(traits: ["Logging"])),
+                    name: "Logging", package: "swift-log",
+                    condition: .when(traits: ["Logging", "Complete"])),
             ],
             swiftSettings: settings
         ),
@@ -72,7 +74,7 @@ let package = Package(
                 "Sluice",
                 .product(
                     name: "Metrics", package: "swift-metrics",
-                    condition: .when(traits: ["Metrics"])),
+                    condition: .when(traits: ["Metrics", "Complete"])),
             ],
             swiftSettings: settings
         ),
@@ -82,7 +84,7 @@ let package = Package(
                 "Sluice",
                 .product(
                     name: "ServiceLifecycle", package: "swift-service-lifecycle",
-                    condition: .when(traits: ["ServiceLifecycle"])),
+                    condition: .when(traits: ["ServiceLifecycle", "Complete"])),
             ],
             swiftSettings: settings
         ),
@@ -92,7 +94,7 @@ let package = Package(
                 "Sluice",
                 .product(
                     name: "Histogram", package: "hdrhistogram-swift",
-                    condition: .when(traits: ["Load"])),
+                    condition: .when(traits: ["Load", "Command", "Complete"])),
             ],
             swiftSettings: settings
         ),
@@ -102,7 +104,7 @@ let package = Package(
                 "Sluice", "SluiceText", "SluiceLoad",
                 .product(
                     name: "ArgumentParser", package: "swift-argument-parser",
-                    condition: .when(traits: ["Command"])),
+                    condition: .when(traits: ["Command", "Complete"])),
             ],
             swiftSettings: settings
         ),
@@ -121,10 +123,10 @@ let package = Package(
                 "Sluice", "SluiceLogging", "SluiceMetrics", "SluiceServiceLifecycle", "TestSupport",
                 .product(
                     name: "MetricsTestKit", package: "swift-metrics",
-                    condition: .when(traits: ["Metrics"])),
+                    condition: .when(traits: ["Metrics", "Complete"])),
                 .product(
                     name: "ServiceLifecycleTestKit", package: "swift-service-lifecycle",
-                    condition: .when(traits: ["ServiceLifecycle"])),
+                    condition: .when(traits: ["ServiceLifecycle", "Complete"])),
             ],
             swiftSettings: settings),
         .testTarget(
@@ -132,7 +134,8 @@ let package = Package(
         .testTarget(
             name: "HostileTests", dependencies: ["Sluice", "TestSupport"], swiftSettings: settings),
         .testTarget(
-            name: "CommandTests", dependencies: ["SluiceCommand", "SluiceLoad", "TestSupport"],
+            name: "CommandTests",
+            dependencies: ["Sluice", "SluiceCommand", "SluiceLoad", "TestSupport"],
             swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]

@@ -4,6 +4,7 @@
 
 import Foundation
 import Glibc
+import Sluice
 import TestSupport
 import Testing
 
@@ -99,7 +100,7 @@ extension CommandSuite {
         }
 
         @Test func `a refused connect is one line and status 69`() throws {
-            let port = makeUnusedPort()
+            let port = try #require(SocketAddress.unused().port)
             let load = try CommandProcess(sluice: "load", "tcp://127.0.0.1:\(port)", "--json")
             let (end, output) = try load.finish()
             #expect(end == .exited(69))

@@ -50,20 +50,3 @@ final class PlainClient {
         return received
     }
 }
-
-/// A port on which nobody listens: it was free a moment ago.
-func makeUnusedPort() -> UInt16 {
-    let number = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
-    defer { close(number) }
-    var place = sockaddr_in()
-    place.sin_family = sa_family_t(AF_INET)
-    place.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-    withUnsafeMutablePointer(to: &place) { pointer in
-        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-            _ = bind(number, $0, size)
-            _ = getsockname(number, $0, &size)
-        }
-    }
-    return UInt16(bigEndian: place.sin_port)
-}

@@ -3,6 +3,7 @@
 // `sluice connect` between a person's streams and a server.
 
 import Glibc
+import Sluice
 import TestSupport
 import Testing
 
@@ -65,7 +66,7 @@ extension CommandSuite {
         }
 
         @Test func `a refused connect is one line and status 69`() throws {
-            let port = makeUnusedPort()
+            let port = try #require(SocketAddress.unused().port)
             let connection = try CommandProcess(sluice: "connect", "127.0.0.1", "\(port)")
             #expect(try connection.finish().end == .exited(69))
             #expect(

@@ -4,6 +4,7 @@
 
 import Foundation
 import Glibc
+import Sluice
 import TestSupport
 import Testing
 
@@ -24,7 +25,7 @@ extension CommandSuite {
 
         @Test(arguments: ["--processes", "--workers"])
         func `where no worker can connect there is one line and status 69`(kind: String) throws {
-            let port = makeUnusedPort()
+            let port = try #require(SocketAddress.unused().port)
             let load = try CommandProcess(
                 sluice: "load", "tcp://127.0.0.1:\(port)", kind, "2")
             #expect(try load.finish().end == .exited(69))

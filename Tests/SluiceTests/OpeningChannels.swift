@@ -24,15 +24,6 @@ final class MuteListener {
     }
 }
 
-extension SocketAddress {
-    /// An address of the loopback interface where nobody listens.
-    static func unused() throws -> SocketAddress {
-        let socket = try Socket(for: .loopback(port: 0))
-        try socket.bind(to: .loopback(port: 0))
-        return try socket.localAddress
-    }
-}
-
 @Suite(.countingDescriptors)
 struct OpeningChannels {
     let reactor: Reactor
