@@ -100,10 +100,10 @@ private final class ReactorMetrics {
         case .refused: refused.increment()
         case .closed(_, let reason): closedCounter(of: reason.label).increment()
         case .turned(let length):
-            turn.recordNanoseconds(length.duration.wholeNanoseconds)
+            turn.record(duration: length.duration)
             mailbox.record(length.letterCount)
         case .resolved(_, let duration, let error):
-            (error == nil ? answered : failed).recordNanoseconds(duration.wholeNanoseconds)
+            (error == nil ? answered : failed).record(duration: duration)
         }
     }
 
@@ -138,12 +138,5 @@ extension EndReason {
         case .drained: "drained"
         case .failed: "failed"
         }
-    }
-}
-
-extension Duration {
-    fileprivate var wholeNanoseconds: Int64 {
-        let (seconds, attoseconds) = components
-        return seconds &* 1_000_000_000 &+ attoseconds / 1_000_000_000
     }
 }

@@ -252,16 +252,13 @@ struct ServingGroups {
         var options = options
         options.distribution = distribution
         let server = try await ServerGroup(on: group, at: [.loopback(port: 0)], options: options)
-        let counts = Locked((now: 0, most: 0))
+        let crowd = Crowding()
         let run = Task {
             try await server.run { connection in
-                counts.withLock { counts in
-                    counts.now += 1
-                    counts.most = max(counts.most, counts.now)
-                }
-                defer { counts.withLock { $0.now -= 1 } }
+                crowd.enter()
+                defer { crowd.leave() }
                 // The first one waits for the second.
-                while counts.withLock({ $0.most }) < 2 {
+                while crowd.most < 2 {
                     try await connection.executor.sleep(for: .milliseconds(1))
                 }
                 try await handler(connection)
@@ -271,7 +268,7 @@ struct ServingGroups {
         #expect(Set(answers) == Set((0..<40).map { "\($0)" }))
         run.cancel()
         try await run.value
-        #expect(counts.withLock { $0.most } == 2)
+        #expect(crowd.most == 2)
         await group.stop()
     }
 
@@ -399,20 +396,17 @@ struct ServingGroups {
         var options = ServingOptions()
         options.server.maximumConnections = limit
         let server = try await ServerGroup(on: group, at: [.loopback(port: 0)], options: options)
-        let counts = Locked((now: 0, most: 0))
+        let crowd = Crowding()
         let run = Task {
             try await server.run { connection in
-                counts.withLock { counts in
-                    counts.now += 1
-                    counts.most = max(counts.most, counts.now)
-                }
-                defer { counts.withLock { $0.now -= 1 } }
+                crowd.enter()
+                defer { crowd.leave() }
                 try await echo(connection)
             }
         }
         let answers = try await ask(server.addresses[0], 60, on: group)
         #expect(answers.count == 60)
-        #expect(counts.withLock { $0.most } <= limit)
+        #expect(crowd.most <= limit)
         run.cancel()
         try await run.value
         await group.stop()
@@ -443,4 +437,21 @@ struct ServingGroups {
         #expect(error?.cause == .refused(SocketError(.connect, .connectionRefused, at: address)))
         await group.stop()
     }
+}
+
+/// How many are in at once.
+private final class Crowding: Sendable {
+    private let counts = Locked((now: 0, most: 0))
+
+    /// The most that there were.
+    var most: Int { counts.withLock { $0.most } }
+
+    func enter() {
+        counts.withLock { counts in
+            counts.now += 1
+            counts.most = max(counts.most, counts.now)
+        }
+    }
+
+    func leave() { counts.withLock { $0.now -= 1 } }
 }

@@ -64,25 +64,14 @@ public final class ReactorGroup: Sendable {
     /// first one waits.
     public func stop() async {
         await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
-            let ending = Ending { [self] in
+            let end: @Sendable () -> Void = { [self] in
                 endThreads()
                 continuation.resume()
             }
-            var thread = pthread_t()
-            // The new thread takes the reference over.
-            let context = Unmanaged.passRetained(ending).toOpaque()
-            let code = pthread_create(
-                &thread, nil,
-                { context in
-                    guard let context else { return nil }
-                    Unmanaged<Ending>.fromOpaque(context).takeRetainedValue().body()
-                    return nil
-                }, context)
-            if code == 0 {
-                pthread_detach(thread)
-            } else {
-                // No thread can be had: this one waits.
-                Unmanaged<Ending>.fromOpaque(context).takeRetainedValue().body()
+            do throws(SocketError) {
+                pthread_detach(try startThread(end))
+            } catch {
+                end()  // No thread can be had: this one waits.
             }
         }
     }
@@ -94,17 +83,33 @@ public final class ReactorGroup: Sendable {
     @available(*, noasync, message: "it blocks the thread: 'await group.stop()'")
     public func stopAndWait() { endThreads() }
 
-    private final class Ending: Sendable {
-        let body: @Sendable () -> Void
-        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
-    }
-
     private func endThreads() {
         var ending: [ReactorThread] = []
         threads.withLock { swap(&ending, &$0) }
         for thread in ending { thread.parts.handle.stop() }
         for thread in ending { thread.join() }
     }
+}
+
+/// Runs `body` on a thread of its own, which somebody has to join or detach.
+private func startThread(_ body: @escaping @Sendable () -> Void) throws(SocketError) -> pthread_t {
+    final class Context {
+        let body: @Sendable () -> Void
+        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+    }
+    var thread = pthread_t()
+    // The new thread takes the reference over.
+    let context = Unmanaged.passRetained(Context(body))
+    let code = pthread_create(
+        &thread, nil,
+        { context in
+            guard let context else { return nil }
+            Unmanaged<Context>.fromOpaque(context).takeRetainedValue().body()
+            return nil
+        }, context.toOpaque())
+    if code == 0 { return thread }
+    context.release()
+    throw SocketError(.create, ErrorCode(rawValue: code))
 }
 
 /// A thread with a reactor on it.
@@ -123,20 +128,7 @@ private final class ReactorThread: @unchecked Sendable {
     /// Starts the thread, and waits until its reactor is there.
     init(core: Int?) throws(SocketError) {
         let start = Start(core)
-        var thread = pthread_t()
-        // The new thread takes the reference over.
-        let context = Unmanaged.passRetained(start).toOpaque()
-        let code = pthread_create(
-            &thread, nil,
-            { context in
-                guard let context else { return nil }
-                Unmanaged<Start>.fromOpaque(context).takeRetainedValue().run()
-                return nil
-            }, context)
-        guard code == 0 else {
-            Unmanaged<Start>.fromOpaque(context).release()
-            throw SocketError(.create, ErrorCode(rawValue: code))
-        }
+        let thread = try startThread { start.run() }
         do throws(SocketError) {
             parts = try start.wait().get()
         } catch {
