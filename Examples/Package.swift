@@ -9,7 +9,7 @@ import PackageDescription
 
 let package = Package(
     name: "sluice-examples",
-    dependencies: [.package(name: "sluice", path: "..")],
+    dependencies: [.package(name: "sluice", path: "..", traits: [])],
     targets: [
         "AcceptDemo", "AsyncEcho", "ChatRoom", "ChatRooms", "Echo", "FileReceiver", "FileSender",
         "Greet", "LineEcho", "Relay", "SingleInstance", "SpamCheck", "TimeClient", "TimeServer",

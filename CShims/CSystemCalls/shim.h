@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/select.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -97,6 +98,12 @@ static inline int csystem_arm_timer(int descriptor, uint64_t nanoseconds) {
     return timerfd_settime(descriptor, TFD_TIMER_ABSTIME, &when, 0);
 }
 
+/* Has the processor fetch memory that is used soon: a hint, harmless with any address. */
+static inline void csystem_fetch(const void *address, int size) {
+    for (int offset = 0; offset < size; offset += 64)
+        __builtin_prefetch((const char *)address + offset, 1, 3);
+}
+
 /* The cores that this thread may run on, a bit each; the types for it are declared only for GNU
    programs. sched_getaffinity(2). */
 typedef struct {
@@ -121,6 +128,12 @@ static inline int csystem_core_count(void) {
     csystem_cores cores;
     int count = csystem_allowed_cores(&cores);
     return count > 0 ? count : 1;
+}
+
+/* Names this thread, in at most 15 characters. pthread_setname_np(3) is declared only for GNU
+   programs. */
+static inline void csystem_name_thread(const char *name) {
+    prctl(PR_SET_NAME, (unsigned long)name, 0, 0, 0);
 }
 
 /* Keeps this thread on one of the cores that it may run on; the numbers go round. */

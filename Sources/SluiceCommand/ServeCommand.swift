@@ -36,7 +36,7 @@ struct ServeCommand: ParsableCommand {
     var workers = 1
 
     @Option(help: "How clients get to the threads.")
-    var distribution = DistributionArgument.reusePort
+    var distribution = DistributionArgument.handOver
 
     @OptionGroup(title: "Text")
     var text: TextArguments
@@ -184,10 +184,10 @@ enum ServeStyle: String, CaseIterable, ExpressibleByArgument {
 
 /// How the clients of `sluice serve --workers` get to their threads.
 enum DistributionArgument: String, CaseIterable, ExpressibleByArgument {
-    /// Each thread listens, and the kernel chooses.
-    case reusePort = "reuse-port"
     /// One thread accepts, and gives each client to the thread with the fewest.
     case handOver = "hand-over"
+    /// Each thread listens, and the kernel chooses.
+    case reusePort = "reuse-port"
 
     var value: ServingOptions.Distribution {
         switch self {

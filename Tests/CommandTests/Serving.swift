@@ -20,8 +20,8 @@ extension CommandSuite {
 
         @Test(arguments: [
             ["--style", "async"], ["--workers", "2"], ["--style", "async", "--workers", "3"],
-            ["--workers", "2", "--distribution", "hand-over"],
-            ["--style", "async", "--workers", "2", "--distribution", "hand-over"],
+            ["--workers", "2", "--distribution", "reuse-port"],
+            ["--style", "async", "--workers", "2", "--distribution", "reuse-port"],
         ])
         func `tasks and threads serve alike`(options: [String]) throws {
             let server = try CommandProcess(sluice: ["serve", "echo"] + options, input: nil)

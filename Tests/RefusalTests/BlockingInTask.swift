@@ -13,8 +13,15 @@ func serve() async throws {
 
 func ask(_ name: String) async throws {
     _ = try HostName.addresses(of: name)  // expected-error {{it blocks the thread}}
+    _ = try HostName.name(of: .v4(0x7F00_0001))  // expected-error {{it blocks the thread}}
+    _ = try Channel.connected(to: .loopback(port: 7))  // expected-error {{it blocks the thread}}
     _ = try Channel.connected(to: .host(name, port: 7))  // expected-error {{it blocks the thread: 'await Connection.connect(to:on:)'}}
     _ = try ServerSocket(at: .loopback(port: 0)).accept()  // expected-error {{it blocks the thread: 'ServerGroup' accepts for tasks}}
+}
+
+func read(_ channel: Channel) async throws {
+    _ = try channel.readTextAndClose()  // expected-error {{it blocks the thread}}
+    _ = try channel.readLinesAndClose()  // expected-error {{it blocks the thread}}
 }
 
 func end(_ group: ReactorGroup) async {

@@ -254,4 +254,88 @@ struct ExecutingJobs {
         }
         reactor.expect("both ends") { log.count == 2 }
     }
+
+    @Test func `tasks that keep one another going take no memory`() {
+        let done = Tally()
+        for _ in 0..<2 {
+            Task(executorPreference: reactor.executor) {
+                for _ in 0..<10_000 { await Task.yield() }
+                done.add(1)
+            }
+        }
+        reactor.expect("both") { done.value == 2 }
+        #expect(reactor.executor.jobRoom < 100)
+    }
+
+    @Test func `jobs that were left of a turn may end a run`() {
+        let isOver = Flag()
+        // More than a turn takes, so that nothing but jobs is left.
+        Task(executorPreference: reactor.executor) {
+            for _ in 0..<3_000 { await Task.yield() }
+            isOver.set()
+        }
+        let guardian = reactor.after(.seconds(20)) { Issue.record("it sleeps") }
+        let handle = reactor.handle
+        Task(executorPreference: reactor.executor) {
+            while !isOver.isSet { await Task.yield() }
+            for _ in 0..<3_000 { await Task.yield() }
+            try handle.perform { $0.stop() }
+        }
+        reactor.run(until: { isOver.isSet })
+        reactor.run()
+        guardian.cancel()
+    }
+
+    @Test func `a deadline holds for what is in it, and not for tasks that outlive it`() {
+        let executor = reactor.executor
+        let log = Log()
+        Task(executorPreference: executor) {
+            let survivor = try await executor.within(.milliseconds(20)) {
+                Task {
+                    try await executor.sleep(for: .milliseconds(40))
+                    log.append(1)
+                    try await executor.within(.seconds(60)) {
+                        try await executor.sleep(for: .milliseconds(1))
+                    }
+                    log.append(2)
+                }
+            }
+            try await survivor.value
+            #expect(!Deadline.isAny)
+            log.append(3)
+        }
+        reactor.expect("the task that outlives the deadline") { log.count == 3 }
+    }
+
+    @Test func `of two deadlines the first to pass counts, as long as it holds`() {
+        let executor = reactor.executor
+        let log = Log()
+        Task(executorPreference: executor) {
+            // The inner one has ended when the outer one passes.
+            let error = await #expect(throws: SocketError.self) {
+                try await executor.within(.milliseconds(20)) {
+                    let survivor = try await executor.within(.milliseconds(5)) {
+                        let task = Task { try await executor.sleep(for: .seconds(600)) }
+                        // Until it waits.
+                        for _ in 0..<20 { await Task.yield() }
+                        return task
+                    }
+                    try await survivor.value
+                }
+            }
+            #expect(error == SocketError(.wait, .timedOut))
+            log.append(1)
+            // The outer one has ended when it would have passed.
+            let survivor = try await executor.within(.milliseconds(5)) {
+                Task {
+                    try await executor.within(.seconds(600)) {
+                        try await executor.sleep(for: .milliseconds(20))
+                    }
+                }
+            }
+            try await survivor.value
+            log.append(2)
+        }
+        reactor.expect("both") { log.count == 2 }
+    }
 }

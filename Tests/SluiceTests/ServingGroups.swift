@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Reactors on several threads, servers spread over them, and the one call that serves to the end.
+// Servers on the reactors of a group, and the one call that serves to the end.
 
 import Glibc
 import SluiceText
@@ -11,43 +11,6 @@ import Testing
 
 @Suite(.countingDescriptors)
 struct ServingGroups {
-    /// Sends a line each through a connection of its own and reads the answers.
-    private func ask(
-        _ address: SocketAddress, _ count: Int, on group: ReactorGroup
-    ) async throws -> [String] {
-        try await withThrowingTaskGroup(of: String.self) { tasks in
-            for number in 0..<count {
-                tasks.addTask {
-                    try await Connection.connect(
-                        to: .address(address), on: group.leastLoaded
-                    ) { connection in
-                        try await connection.writeLine("\(number)")
-                        return try await connection.readLine() ?? "nothing"
-                    }
-                }
-            }
-            return try await tasks.reduce(into: []) { $0.append($1) }
-        }
-    }
-
-    private func echo(_ connection: isolated Connection) async throws {
-        for try await line in connection.lines { try await connection.writeLine(line) }
-    }
-
-    @Test func `every reactor has a thread of its own`() async throws {
-        let group = try ReactorGroup(count: 3, isPinned: true)
-        let threads = Log()
-        for executor in group.executors {
-            await Task(executorPreference: executor) {
-                #expect(executor.isCurrent)
-                threads.append(Int(pthread_self()))
-            }.value
-        }
-        #expect(Set(threads.entries).count == 3)
-        await group.stop()
-        await group.stop()
-    }
-
     @Test(arguments: [0, -1, 1_025])
     func `a group of no sensible size is refused`(count: Int) {
         let error = SocketError(.create, .invalidArgument)
@@ -164,6 +127,51 @@ struct ServingGroups {
         await other.stop()
     }
 
+    /// Their connections may have gone, so that the run has nothing more to drain.
+    @Test(arguments: [false, true])
+    func `handlers that wait for something elsewhere end with their reactor's run`(
+        isDrained: Bool
+    ) async throws {
+        let group = try ReactorGroup(count: 2)
+        let other = try ReactorGroup(count: 1)
+        var options = ServingOptions()
+        options.drainLimit = .seconds(600)
+        options.onError = { error, _ in
+            #expect(error as? SocketError == SocketError(.wait, .cancelled))
+        }
+        let server = try await ServerGroup(on: group, at: [.loopback(port: 0)], options: options)
+        let begun = Tally()
+        let run = Task {
+            try await server.run { connection in
+                // Once its client knows that it is connected.
+                try await connection.writeLine("welcome")
+                begun.add(1)
+                if isDrained { _ = try await connection.readLine() }
+                if isDrained { connection.abort() }
+                // On a reactor that goes on.
+                try await other.executors[0].sleep(for: .seconds(600))
+            }
+        }
+        var clients: [Connection] = []
+        for _ in 0..<4 {
+            clients.append(
+                try await Connection.connect(
+                    to: .address(server.addresses[0]), on: other.executors[0]))
+        }
+        while begun.value < 4 { try await other.executors[0].sleep(for: .milliseconds(1)) }
+        if isDrained {
+            for client in clients { try await client.writeLine("thanks") }
+            server.close()
+            // Behind what that has begun.
+            for handle in group.handles { try handle.perform { _ in } }
+            try await other.executors[0].sleep(for: .milliseconds(20))
+        }
+        await group.stop()
+        try await run.value
+        for client in clients { await client.close() }
+        await other.stop()
+    }
+
     @Test func `an error of a handler goes to the hook with its connection`() async throws {
         let group = try ReactorGroup(count: 1)
         let told = Tally()
@@ -188,90 +196,6 @@ struct ServingGroups {
         await group.stop()
     }
 
-    @Test func `handed over, connections come to all reactors alike`() async throws {
-        let group = try ReactorGroup(count: 3)
-        var options = ServingOptions()
-        options.distribution = .handOver
-        let server = try await ServerGroup(on: group, at: [.loopback(port: 0)], options: options)
-        let threads = Log()
-        let run = Task {
-            try await server.run { connection in
-                threads.append(Int(pthread_self()))
-                try await echo(connection)
-            }
-        }
-        // Each stays open until all are there, so the fewest are where the next one goes.
-        var clients: [Connection] = []
-        for _ in 0..<30 {
-            let client = try await Connection.connect(
-                to: .address(server.addresses[0]), on: group.executors[0])
-            try await client.writeLine("hello")
-            let line = try await client.readLine()
-            #expect(line == "hello")
-            clients.append(client)
-        }
-        let shares = Dictionary(grouping: threads.entries, by: \.self).values.map(\.count)
-        #expect(shares == [10, 10, 10])
-        for client in clients { await client.close() }
-        run.cancel()
-        try await run.value
-        await group.stop()
-    }
-
-    @Test(arguments: [ServingOptions.Distribution.reusePort, .handOver])
-    func `a limit on connections has further clients wait`(
-        distribution: ServingOptions.Distribution
-    ) async throws {
-        var options = ServingOptions()
-        options.server.maximumConnections = 2
-        try await expectTwoAtOnce(distribution, options) { connection in try await echo(connection)
-        }
-    }
-
-    @Test(arguments: [ServingOptions.Distribution.reusePort, .handOver])
-    func `a limit on handlers has further clients wait, though connections have closed`(
-        distribution: ServingOptions.Distribution
-    ) async throws {
-        var options = ServingOptions()
-        options.maximumHandlers = 2
-        try await expectTwoAtOnce(distribution, options) { connection in
-            try await echo(connection)
-            connection.abort()
-            // No longer a connection, still a handler.
-            try await connection.executor.sleep(for: .milliseconds(20))
-        }
-    }
-
-    /// Has 40 clients ask; of their handlers never more than two are under way.
-    private func expectTwoAtOnce(
-        _ distribution: ServingOptions.Distribution, _ options: ServingOptions,
-        _ handler: @escaping @Sendable (isolated Connection) async throws -> Void
-    ) async throws {
-        // The kernel may give every client to one of several listeners, and then one waits for all.
-        let group = try ReactorGroup(count: distribution == .handOver ? 3 : 1)
-        var options = options
-        options.distribution = distribution
-        let server = try await ServerGroup(on: group, at: [.loopback(port: 0)], options: options)
-        let crowd = Crowding()
-        let run = Task {
-            try await server.run { connection in
-                crowd.enter()
-                defer { crowd.leave() }
-                // The first one waits for the second.
-                while crowd.most < 2 {
-                    try await connection.executor.sleep(for: .milliseconds(1))
-                }
-                try await handler(connection)
-            }
-        }
-        let answers = try await ask(server.addresses[0], 40, on: group)
-        #expect(Set(answers) == Set((0..<40).map { "\($0)" }))
-        run.cancel()
-        try await run.value
-        #expect(crowd.most == 2)
-        await group.stop()
-    }
-
     @Test(arguments: [ServingOptions.Distribution.reusePort, .handOver])
     func `channels with handlers are served in place of tasks`(
         distribution: ServingOptions.Distribution
@@ -289,50 +213,6 @@ struct ServingGroups {
         let answers = try await ask(server.addresses[0], 100, on: group)
         #expect(Set(answers) == Set((0..<100).map { "\($0)" }))
         server.close()
-        try await run.value
-        await group.stop()
-    }
-
-    @Test func `where another reactor has ended connections stay with those that are left`()
-        async throws
-    {
-        let group = try ReactorGroup(count: 2)
-        var options = ServingOptions()
-        options.distribution = .handOver
-        options.server.maximumConnections = 3
-        let server = try await ServerGroup(on: group, at: [.loopback(port: 0)], options: options)
-        let run = Task { try await server.run { try await echo($0) } }
-        let other = try ReactorGroup(count: 1)
-        func client() async throws -> Connection {
-            let client = try await Connection.connect(
-                to: .address(server.addresses[0]), on: other.executors[0])
-            try await client.writeLine("hello")
-            let line = try await client.readLine()
-            #expect(line == "hello")
-            return client
-        }
-        // The first goes to the first reactor, and the second to the second one.
-        var clients = [try await client(), try await client()]
-        group.handles[1].stop()
-        let lost = try await clients[1].readLine()
-        #expect(lost == nil)
-        // What the limit says is free again.
-        clients.append(try await client())
-        clients.append(try await client())
-        for client in clients { await client.close() }
-        server.close()
-        try await run.value
-        await group.stop()
-        await other.stop()
-    }
-
-    @Test func `where the accepting reactor has ended a run ends`() async throws {
-        let group = try ReactorGroup(count: 2)
-        var options = ServingOptions()
-        options.distribution = .handOver
-        let server = try await ServerGroup(on: group, at: [.loopback(port: 0)], options: options)
-        let run = Task { try await server.run { try await echo($0) } }
-        group.handles[0].stop()
         try await run.value
         await group.stop()
     }
@@ -390,28 +270,6 @@ struct ServingGroups {
         Issue.record("a connection is left")
     }
 
-    @Test(arguments: [1, 2, 5])
-    func `fewer connections than reactors are as many as were asked for`(limit: Int) async throws {
-        let group = try ReactorGroup(count: 4)
-        var options = ServingOptions()
-        options.server.maximumConnections = limit
-        let server = try await ServerGroup(on: group, at: [.loopback(port: 0)], options: options)
-        let crowd = Crowding()
-        let run = Task {
-            try await server.run { connection in
-                crowd.enter()
-                defer { crowd.leave() }
-                try await echo(connection)
-            }
-        }
-        let answers = try await ask(server.addresses[0], 60, on: group)
-        #expect(answers.count == 60)
-        #expect(crowd.most <= limit)
-        run.cancel()
-        try await run.value
-        await group.stop()
-    }
-
     @Test func `stopping from async code waits for the threads`() async throws {
         let group = try ReactorGroup(count: 2)
         let ended = Tally()
@@ -437,21 +295,4 @@ struct ServingGroups {
         #expect(error?.cause == .refused(SocketError(.connect, .connectionRefused, at: address)))
         await group.stop()
     }
-}
-
-/// How many are in at once.
-private final class Crowding: Sendable {
-    private let counts = Locked((now: 0, most: 0))
-
-    /// The most that there were.
-    var most: Int { counts.withLock { $0.most } }
-
-    func enter() {
-        counts.withLock { counts in
-            counts.now += 1
-            counts.most = max(counts.most, counts.now)
-        }
-    }
-
-    func leave() { counts.withLock { $0.now -= 1 } }
 }

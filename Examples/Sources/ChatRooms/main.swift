@@ -118,7 +118,6 @@ guard let port = UInt16(CommandLine.arguments.dropFirst().first ?? "0") else {
 }
 var options = ServingOptions()
 options.maximumHandlers = 500  // Further guests wait at the door.
-options.distribution = .handOver  // Guests stay for long, so each reactor should have as many.
 options.server.channel.text.lineLimit = 1_000
 options.server.channel.idleTimeout = .seconds(3_600)
 options.onError = { error, guest in

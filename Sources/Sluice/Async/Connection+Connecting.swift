@@ -12,6 +12,8 @@ extension Connection {
     public static func connect(
         to endpoint: Endpoint, on executor: Reactor.Executor, options: ClientOptions = .init()
     ) async throws(ConnectError) -> Connection {
+        // It counts before there is a channel: many that begin at once spread over a group.
+        executor.countChannels(1)
         let result = await withTaskExecutorPreference(executor) {
             await executor.connect(to: endpoint, options)
         }
@@ -43,6 +45,8 @@ extension Reactor.Executor {
         to endpoint: Endpoint, _ options: ClientOptions
     ) async -> Result<Connection, ConnectError> {
         let waiter = Waiter(on: self)
+        var isCounted = true
+        defer { if isCounted { countChannels(-1) } }
         var result: Result<Connection, ConnectError>?
         var attempt: ConnectAttempt?
         let failed = { (error: SocketError) in
@@ -63,10 +67,15 @@ extension Reactor.Executor {
                     }
                     waiter.resume()
                 }
+                // Its channel counts now, but not while a name is looked up.
+                if endpoint.numericAddress != nil {
+                    countChannels(-1)
+                    isCounted = false
+                }
             } catch {
                 result = failed(error)
-                waiter.resume()
             }
+            return result == nil
         }
         if let result { return result }
         attempt?.cancel()

@@ -69,7 +69,9 @@ extension Connection {
             waiter.resume()
         }
         // A channel that closes tells nobody of its files.
-        let outcome = await channel.wait(waiter, for: .closed)
+        let outcome = await channel.wait(waiter, for: .closed) {
+            result == nil && channel.status != .closed
+        }
         return try counts(of: result, outcome)
     }
 
@@ -95,7 +97,7 @@ extension Connection {
         reads: Bool = true,
         _ begin: (@escaping (CopyResult) -> Void) throws(ChannelError) -> ChannelCopy
     ) async throws(ChannelError) -> CopyCounts {
-        if reads, reading.isWaiting {
+        if reads, reader != .nobody {
             throw .socket(SocketError(.read, .busy, at: peerAddress))
         }
         var result: CopyResult?
@@ -106,7 +108,7 @@ extension Connection {
         }
         copy.onStop = { waiter.resume() }
         var outcome = Waiter.Outcome.ready
-        if copy.isUnderWay { outcome = await executor.wait(waiter) {} }
+        if copy.isUnderWay { outcome = await executor.wait(waiter) { copy.isUnderWay } }
         copy.onStop = nil
         copy.stop()
         return try counts(of: result, outcome)

@@ -15,6 +15,8 @@ extension Connection {
     public func read(
         upTo maximum: Int = .max, _ body: (RawSpan) throws -> Void
     ) async throws -> Bool {
+        if reader != .nobody || channel.isCopySource { try refuseReader() }
+        channel.offerRest()
         while true {
             if channel.mayHaveInput {
                 switch try channel.readAwaited(upTo: maximum, body) {
@@ -24,12 +26,12 @@ extension Connection {
                 }
             }
             // As waitForInput(), without a call: each costs a look at the task's executors.
-            guard channel.canAwaitInput, !reading.isWaiting, waitsAsHandler else {
+            guard channel.canAwaitInput, waitsAsHandler else {
                 try await waitApart()
                 continue
             }
             let outcome = await withUnsafeContinuation { beginHandlerWait($0) }
-            handlerReads = false
+            reader = .nobody
             if outcome != .ready { try fail(outcome) }
         }
     }
@@ -54,6 +56,31 @@ extension Connection {
         do {
             try await read(upTo: maximum) { span in bytes = span.withUnsafeBytes { Array($0) } }
             return bytes
+        } catch {
+            throw Self.socketError(error)
+        }
+    }
+
+    /// Waits for bytes and copies them to the beginning of `storage`, as many as it holds.
+    ///
+    /// Nothing is allocated, so one array may serve a connection's whole life.
+    ///
+    /// - Returns: how many bytes there were; 0 at the end of the input, or where `storage` is empty.
+    /// - Throws: ``SocketError``, as ``read(upTo:_:)``.
+    public func read(into storage: inout [UInt8]) async throws(SocketError) -> Int {
+        if storage.isEmpty {
+            try refuseReader()
+            return 0
+        }
+        var count = 0
+        do {
+            try await read(upTo: storage.count) { bytes in
+                count = bytes.byteCount
+                bytes.withUnsafeBytes { bytes in
+                    storage.withUnsafeMutableBytes { $0.copyMemory(from: bytes) }
+                }
+            }
+            return count
         } catch {
             throw Self.socketError(error)
         }
@@ -91,6 +118,8 @@ extension Connection {
     ///
     /// - Returns: `.bytes`, or `.endOfStream` where no more comes.
     func parseOnce(_ body: (RawSpan) throws -> Int) async throws -> ReadResult {
+        try refuseReader()
+        channel.offerRest()
         while true {
             if channel.mayHaveInput {
                 let result = try channel.parseAwaited(body)

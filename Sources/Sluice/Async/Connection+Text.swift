@@ -10,6 +10,7 @@ extension Connection {
     /// - Throws: ``ChannelError``, as ``Channel/readLine()``, and `.socket` with `.busy`,
     ///   `.cancelled` or `.timedOut`. Nothing of a line that is not complete is consumed then.
     public func readLine() async throws(ChannelError) -> String? {
+        try beginText()
         while true {
             if let line = try channel.readLine() { return line }
             if channel.isAtEnd { return nil }
@@ -23,6 +24,7 @@ extension Connection {
     ///   with `.messageTooLong` for more than ``ChannelOptions/inputLimit`` holds. What has come
     ///   stays unread then.
     public func read(characters count: Int) async throws(ChannelError) -> String {
+        try beginText()
         while count > 0, try !channel.hasCharacters(count) { try await waitForText() }
         return try channel.read(characters: count)
     }
@@ -31,11 +33,16 @@ extension Connection {
     ///
     /// - Throws: ``ChannelError``, as ``readLine()``.
     public func readText(upTo limit: Int = 16_384) async throws(ChannelError) -> String {
+        try beginText()
         while true {
             let text = try channel.read(characters: limit)
             if !text.isEmpty || channel.isAtEnd || limit == 0 { return text }
             try await waitForText()
         }
+    }
+
+    private func beginText() throws(ChannelError) {
+        do throws(SocketError) { try refuseReader() } catch { throw .socket(error) }
     }
 
     @inline(never)

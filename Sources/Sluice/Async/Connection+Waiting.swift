@@ -6,17 +6,29 @@ extension Connection {
     /// Waits until there may be something to read: bytes, the end of the input or an error.
     @inline(never)
     func waitForInput() async throws(SocketError) {
-        if reading.isWaiting { throw SocketError(.read, .busy, at: peerAddress) }
+        try refuseReader()
         // What has ended already is told by the read that follows.
         guard channel.canAwaitInput else { return }
         let outcome: Waiter.Outcome
         if waitsAsHandler {
             outcome = await withUnsafeContinuation { beginHandlerWait($0) }
-            handlerReads = false
         } else {
-            outcome = await reading.wait { channel.arrange() }
+            reader = .another
+            outcome = await reading.wait {
+                channel.arrange()
+                return channel.canAwaitInput
+            }
         }
+        reader = .nobody
         if outcome != .ready { try check(outcome, .read) }
+    }
+
+    /// Has nobody read while another task or a copy does: it would take what that one has seen.
+    @inline(never)
+    func refuseReader() throws(SocketError) {
+        if reader != .nobody || channel.isCopySource {
+            throw SocketError(.read, .busy, at: peerAddress)
+        }
     }
 
     /// Whether the running task is the handler's and has no deadline: then its cancellation is
@@ -29,22 +41,28 @@ extension Connection {
 
     @inline(__always)
     func beginHandlerWait(_ continuation: UnsafeContinuation<Waiter.Outcome, Never>) {
-        handlerReads = true
+        reader = .handler
         reading.begin(continuation)
+        // Its one word is the task's address. A task that is gone does no harm: it is a hint.
+        channel.waitingTask = unsafeBitCast(continuation, to: UnsafeRawPointer.self)
         channel.arrange()
+        if !channel.canAwaitInput { reading.resume() }
     }
 
     /// The handler's task was cancelled: its wait ends, and later ones do not begin.
     func handlerWasCancelled() {
         // Another task that reads looks after itself: it is woken, finds nothing and waits again.
-        reading.resume(handlerReads ? .cancelled : .ready)
+        reading.resume(reader == .handler ? .cancelled : .ready)
     }
 
-    /// Waits until the output is down to the low mark, or nothing can go any more.
+    /// Waits until the output, if it has been above the high mark, is down to the low one, or nothing
+    /// can go any more.
     ///
     /// - Throws: ``SocketError`` with operation `.write`: `.cancelled` or `.timedOut`.
     public func waitForRoom() async throws(SocketError) {
-        try check(await channel.wait(for: .room, on: executor), .write)
+        while channel.isAboveMark {
+            try check(await channel.wait(for: .room, on: executor) { channel.isAboveMark }, .write)
+        }
     }
 
     func check(
@@ -63,10 +81,14 @@ extension Connection {
     ///
     /// - Throws: ``SocketError`` with operation `.read`: `.cancelled` or `.timedOut`.
     public func peerClosed() async throws(SocketError) {
-        while channel.status == .open || channel.status == .halfClosed {
-            if channel.hasPeerClosed { return }
-            try check(await channel.wait(for: .peerClosed, on: executor), .read)
+        while mayPeerClose {
+            try check(await channel.wait(for: .peerClosed, on: executor) { mayPeerClose }, .read)
         }
+    }
+
+    private var mayPeerClose: Bool {
+        [.connecting, .open, .halfClosed].contains(channel.status) && !channel.hasPeerClosed
+            && !channel.state.isCloseAsked
     }
 
     /// Waits until the connection has released its descriptor.
@@ -76,7 +98,10 @@ extension Connection {
     @discardableResult
     public func closed() async throws(SocketError) -> EndReason {
         while channel.status != .closed {
-            try check(await channel.wait(for: .closed, on: executor), .close)
+            let outcome = await channel.wait(for: .closed, on: executor) {
+                channel.status != .closed
+            }
+            try check(outcome, .close)
         }
         return channel.endReason ?? .local
     }

@@ -43,11 +43,19 @@ extension Connection {
 
     /// Waits until the kernel has taken everything that was written.
     ///
-    /// - Throws: ``SocketError`` with operation `.write`, as ``write(_:)-([UInt8])``.
+    /// - Throws: ``SocketError`` with operation `.write`, as ``write(_:)-([UInt8])``, and with
+    ///   `.badDescriptor` where the connection has ended meanwhile and some of it was dropped.
     public func flush() async throws(SocketError) {
         try channel.flush()
-        while channel.isDue { try await waitForRoom() }
+        let end = channel.counters.bytesSent &+ UInt64(channel.unsentByteCount)
+        while channel.isDue {
+            try check(await channel.wait(for: .room, on: executor) { channel.isDue }, .write)
+        }
         try channel.throwPendingError()
+        let hasEnded = channel.status == .closed || channel.status == .failed
+        if hasEnded, channel.counters.bytesSent < end {
+            throw SocketError(.write, .badDescriptor, at: peerAddress)
+        }
     }
 }
 

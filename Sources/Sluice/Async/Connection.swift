@@ -8,7 +8,8 @@
 /// Code that is isolated to it, such as a server's handler, runs on that thread and calls it without
 /// suspension where there is nothing to wait for. One task reads at a time; a second is refused with
 /// `.busy`. Any number may write. Cancelling a task ends its wait at once with `.cancelled` and
-/// closes nothing; ``within(_:_:)`` gives waits a deadline.
+/// closes nothing; ``within(_:_:)`` gives waits a deadline. Whoever cancels a task that reads, to read
+/// in its place, waits for it to go on: `task.cancel()`, then `await task.result`.
 public actor Connection {
     /// Runs what is isolated to the connection: its reactor's.
     public nonisolated let executor: Reactor.Executor
@@ -22,8 +23,16 @@ public actor Connection {
     ///
     /// Whoever cancels it tells the connection, so its waits need not look after that.
     var handlerTask: TaskIdentity?
-    /// Whether it is the one that waits at `reading`.
-    var handlerReads = false
+    /// Who reads and waits at `reading`, until it goes on.
+    var reader = Reader.nobody
+
+    /// A task that waits for input.
+    enum Reader {
+        case nobody
+        /// That of the handler.
+        case handler
+        case another
+    }
 
     /// A connection that takes a channel over: the reader of the channel is replaced, and nobody else
     /// should use it from now on.
@@ -41,12 +50,13 @@ public actor Connection {
         self.executor = executor
         self.channel = channel
         reading = Waiter(on: executor)
+        if channel.options.isBlocking { channel.options.isBlocking = false }
         channel.awaitInput(reading)
-        executor.countConnections(1)
+        executor.countActors(1)
     }
 
     deinit {
-        executor.countConnections(-1)
+        executor.countActors(-1)
         // Without it nobody could read, write or close. Unsafe: nobody else has the channel, and it
         // goes to the thread that it belongs to.
         nonisolated(unsafe) let channel = channel

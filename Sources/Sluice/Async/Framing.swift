@@ -78,7 +78,7 @@ public struct LengthFraming: Framing, Hashable, Sendable {
         guard bytes.byteCount >= size else { return nil }
         return try bytes.withUnsafeBytes { bytes throws(FramingError) in
             let length = bytes[..<size].reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-            guard length <= UInt64(limit) else { throw .tooLong(limit: limit) }
+            guard length <= UInt64(min(limit, .max - size)) else { throw .tooLong(limit: limit) }
             let end = size + Int(length)
             if bytes.count < end { return nil }
             return FoundFrame(Array(bytes[size..<end]), byteCount: end)

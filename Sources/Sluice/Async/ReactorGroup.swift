@@ -23,7 +23,8 @@ public final class ReactorGroup: Sendable {
     /// Source: sched_getaffinity(2).
     public static var coreCount: Int { Int(csystem_core_count()) }
 
-    /// Starts `count` reactors, each on a thread of its own.
+    /// Starts `count` reactors, each on a thread of its own: the system shows them as `reactor-0`,
+    /// `reactor-1` and so on.
     ///
     /// - Parameters:
     ///   - count: 1 to 1,024; initially one for each core.
@@ -37,7 +38,7 @@ public final class ReactorGroup: Sendable {
         var threads: [ReactorThread] = []
         for index in 0..<count {
             do throws(SocketError) {
-                threads.append(try ReactorThread(core: isPinned ? index : nil))
+                threads.append(try ReactorThread(index, isPinned: isPinned))
             } catch {
                 for thread in threads { thread.end() }
                 throw error
@@ -53,9 +54,9 @@ public final class ReactorGroup: Sendable {
     /// How many reactors there are.
     public var count: Int { executors.count }
 
-    /// The executor with the fewest connections.
+    /// The executor with the fewest connections, of those whose reactor has not ended.
     public var leastLoaded: Reactor.Executor {
-        executors.min { $0.connectionCount < $1.connectionCount } ?? executors[0]
+        executors.min { $0.placeRank < $1.placeRank } ?? executors[0]
     }
 
     /// Ends all reactors, with everything on them, and waits for their threads without blocking one.
@@ -126,8 +127,8 @@ private final class ReactorThread: @unchecked Sendable {
     private let thread: pthread_t
 
     /// Starts the thread, and waits until its reactor is there.
-    init(core: Int?) throws(SocketError) {
-        let start = Start(core)
+    init(_ index: Int, isPinned: Bool) throws(SocketError) {
+        let start = Start(index, isPinned)
         let thread = try startThread { start.run() }
         do throws(SocketError) {
             parts = try start.wait().get()
@@ -157,12 +158,14 @@ private final class ReactorThread: @unchecked Sendable {
 private final class Start: @unchecked Sendable {
     // Unchecked: `result` is written before the semaphore is raised and read after it has been.
 
-    private let core: Int?
+    private let index: Int
+    private let isPinned: Bool
     private let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
     private var result: Result<ReactorThread.Parts, SocketError>?
 
-    init(_ core: Int?) {
-        self.core = core
+    init(_ index: Int, _ isPinned: Bool) {
+        self.index = index
+        self.isPinned = isPinned
         sem_init(semaphore, 0, 0)
     }
 
@@ -173,8 +176,8 @@ private final class Start: @unchecked Sendable {
 
     func run() {
         do throws(SocketError) {
-            // A core that this process may not use leaves the thread where it is.
-            if let core { csystem_pin(CInt(core)) }
+            csystem_name_thread("reactor-\(index)")
+            if isPinned { csystem_pin(CInt(index)) }
             let reactor = try Reactor()
             say(.success(.init(handle: reactor.handle, executor: reactor.executor)))
             reactor.run()

@@ -9,12 +9,14 @@ import SluiceText
 public struct ServingOptions: Sendable {
     /// How connections get to the reactors of a group.
     public enum Distribution: Hashable, Sendable {
-        /// Each reactor listens, and the kernel chooses one for each connection, by its addresses and
-        /// ports (`SO_REUSEPORT`): accepting is spread, and the shares are even by chance alone.
-        case reusePort
         /// The first reactor accepts for all, and gives each connection to the reactor with the
         /// fewest: the shares are even, and a connection costs a letter to another thread.
         case handOver
+        /// Each reactor listens, and the kernel chooses one for each connection, by its addresses and
+        /// ports (`SO_REUSEPORT`): accepting is spread, which many reactors may need for many short
+        /// connections. The shares are even by chance alone: the fewer there are, the more some wait
+        /// for a busy reactor while another rests.
+        case reusePort
     }
 
     /// How its servers are opened and what their connections are like.
@@ -24,8 +26,8 @@ public struct ServingOptions: Sendable {
     public var server = ServerOptions()
     /// How connections get to the reactors.
     ///
-    /// Initially ``Distribution/reusePort``.
-    public var distribution = Distribution.reusePort
+    /// Initially ``Distribution/handOver``.
+    public var distribution = Distribution.handOver
     /// How many handlers run at most; while so many do, clients wait in the backlog.
     ///
     /// A handler may go on when its connection has closed, and then no longer counts as one. 1 or
@@ -48,8 +50,8 @@ public struct ServingOptions: Sendable {
 
 /// A server for all reactors of a group, at the same addresses.
 ///
-/// Each connection stays on the reactor that it came to. Unix sockets are listened to by the first
-/// reactor alone.
+/// Each connection stays on the reactor that it was given to. A Unix socket can't be shared: with
+/// ``ServingOptions/Distribution/reusePort`` all of its connections are the first reactor's.
 public final class ServerGroup: Sendable {
     /// Where it listens, with real ports in place of 0.
     public let addresses: [SocketAddress]

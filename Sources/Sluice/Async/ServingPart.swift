@@ -140,16 +140,25 @@ final class ServingPart: @unchecked Sendable {
     @concurrent
     func serve() async {
         guard let server else { return }
-        if !isClosed { _ = await executor.wait(ending) { server.letGo() } }
+        _ = await executor.wait(ending) {
+            if !isClosed { server.letGo() }
+            return !isClosed
+        }
         drain(server)
-        while !isDrained, executor.reactor != nil { await executor.waitUncancelled(finishing) }
-        // Also where the reactor has ended: every wait on it has failed, and the last task tells.
-        while !tasks.isEmpty { await finishing.waitUncancelled() }
+        while !isOver, executor.reactor != nil {
+            await executor.waitUncancelled(finishing) { !isOver }
+        }
+        // Where the reactor has ended nothing drains, and a task may wait for something elsewhere.
+        if executor.reactor == nil { cancelTasks() }
+        // The last task tells.
+        while !tasks.isEmpty { await finishing.waitUncancelled { !tasks.isEmpty } }
         limit?.cancel()
         forgetChannels()
         self.server = nil
         handling = nil
     }
+
+    private var isOver: Bool { isDrained && tasks.isEmpty }
 
     private func drain(_ server: Server) {
         isEnding = true
@@ -159,9 +168,14 @@ final class ServingPart: @unchecked Sendable {
             finishing.resume()
         }
         limit = reactor.after(options.drainLimit) { [weak self] in
-            self?.isPastLimit = true
-            for running in self?.tasks.values.map(\.self) ?? [] { running.cancel() }
+            self?.cancelTasks()
         }
+    }
+
+    private func cancelTasks() {
+        isPastLimit = true
+        // Those that end at once take themselves out.
+        for running in tasks.values.map(\.self) { running.cancel() }
     }
 
     // MARK: Connections

@@ -93,7 +93,7 @@ private final class SignalSource: @unchecked Sendable {
     func next() async -> Result<Signal, SocketError> {
         while pending.isEmpty {
             if waiter.isWaiting { return .failure(SocketError(.wait, .busy)) }
-            switch await executor.wait(waiter, {}) {
+            switch await executor.wait(waiter, { pending.isEmpty }) {
             case .ready: break
             case .cancelled: return .failure(SocketError(.wait, .cancelled))
             case .timedOut: return .failure(SocketError(.wait, .timedOut))

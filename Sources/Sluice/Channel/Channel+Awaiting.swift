@@ -2,6 +2,8 @@
 //
 // What tasks may wait for on a channel, seen from the channel: it wakes them, and they look again.
 
+internal import CSystemCalls
+
 /// Something of a channel that tasks wait for.
 enum Awaited {
     /// The output is down to the low mark, or has gone.
@@ -40,15 +42,36 @@ extension Channel {
         flags.insert(.isKernelEmpty)
     }
 
+    // Addresses only, for the processor: nothing is read or kept, so nothing has to live on.
+
+    func fetchObject() {
+        csystem_fetch(Unmanaged.passUnretained(self).toOpaque(), Self.byteCount)
+    }
+
+    func fetchReferences() {
+        guard case .awaited(let waiter) = reader, let waitingTask else { return }
+        csystem_fetch(Unmanaged.passUnretained(waiter).toOpaque(), Waiter.byteCount)
+        // The task, and behind it the frames of what it runs.
+        csystem_fetch(waitingTask, 768)
+    }
+
+    /// About as much as a channel takes.
+    private static let byteCount: CInt = 448
+
     /// Whether a wait for input will be ended by the channel.
     var canAwaitInput: Bool {
-        state.phase == .connecting || (state.phase == .open && state.input == .open)
+        (state.phase == .connecting && !state.isCloseAsked)
+            || (state.phase == .open && state.input == .open)
     }
 
     /// Whether reading may meet something that no event will tell any more.
     var mayHaveInput: Bool {
         !flags.contains(.isKernelEmpty) || (!input.isEmpty && !needsMore) || !canAwaitInput
     }
+
+    /// Offers what is queued to whoever begins to read: it was not enough for another question.
+    @inline(__always)
+    func offerRest() { if !input.isEmpty { flags.remove(.needsMore) } }
 
     /// Whether what is queued was not enough for whoever looked at it last.
     var needsMore: Bool { flags.contains(.needsMore) }
@@ -97,27 +120,37 @@ extension Channel {
         }
     }
 
+    /// Whether the queue has been above the high mark, and not down to the low one since.
+    var isAboveMark: Bool { output?.isAboveMark == true }
+
     /// Whether the peer's end was seen, read or not.
     var hasPeerClosed: Bool {
         state.peerClosed || state.input == .ended || state.output == .failed
     }
 
-    /// Waits for one thing; more than one task may.
+    /// Waits for one thing, if it is still needed; more than one task may.
     func wait(
         for awaited: Awaited, on executor: Reactor.Executor,
-        isolation: isolated (any Actor)? = #isolation
+        isolation: isolated (any Actor)? = #isolation, _ isNeeded: () -> Bool
     ) async -> Waiter.Outcome {
-        await wait(Waiter(on: executor), for: awaited)
+        await wait(Waiter(on: executor), for: awaited, isNeeded)
     }
 
     /// Waits for one thing, or for somebody else to wake the waiter.
     func wait(
-        _ waiter: Waiter, for awaited: Awaited, isolation: isolated (any Actor)? = #isolation
+        _ waiter: Waiter, for awaited: Awaited, isolation: isolated (any Actor)? = #isolation,
+        _ isNeeded: () -> Bool
     ) async -> Waiter.Outcome {
-        let waits = rare?.waits ?? ChannelWaits()
-        parts.waits = waits
-        defer { waits.remove(waiter) }
-        return await waiter.wait { waits.add(waiter, for: awaited) }
+        var waits: ChannelWaits?
+        defer { waits?.remove(waiter) }
+        return await waiter.wait {
+            guard isNeeded() else { return false }
+            let found = rare?.waits ?? ChannelWaits()
+            parts.waits = found
+            waits = found
+            found.add(waiter, for: awaited)
+            return true
+        }
     }
 
     /// The channel has ended: whoever waits looks again.

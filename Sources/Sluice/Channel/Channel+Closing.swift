@@ -64,6 +64,8 @@ extension Channel {
             throw SocketError(.shutDown, .shutDown, at: peerAddress)
         }
         rare?.copyOut?.endWasClosed()
+        // It looks again, and learns that nothing more is read.
+        if case .awaited(let waiter) = ownReader { waiter.resume() }
         setReader(.none)
         perform(step)
         arrange()
@@ -151,11 +153,19 @@ extension Channel {
         reactor.deadlines.remove(deadline)
         deadline = .none
         if rare?.closed != nil { enqueue([]) }
-        rare?.waits?.wake(.closed)
+        rare?.waits?.wakeAll()
         reactor.dismiss(self)
+        reactor.executor.countChannels(-1)
         if flags.contains(.wasOpen) { reactor.tell(.closed(self, endReason ?? .local)) }
         let counting = owner
         owner = nil
         counting?.channelClosed()
+    }
+
+    /// Whether the kernel holds input that nobody has read.
+    var hasUnread: Bool {
+        guard counted.bytesSent > 0, state.input != .ended else { return false }
+        // A count that can't be had is taken for none: the descriptor is then closed at once.
+        return ((try? socket?.unreadByteCount) ?? 0) > 0
     }
 }

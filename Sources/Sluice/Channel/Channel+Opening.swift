@@ -36,6 +36,9 @@ extension Channel {
             enqueue([.readable, .writable])
         }
         reportConnected(error)
+        // Not who waits for the end: a file that was to be sent has its own answer still to come.
+        rare?.waits?.wake(.room)
+        rare?.waits?.wake(.peerClosed)
         arrange()
     }
 

@@ -170,8 +170,10 @@ extension Channel {
 
     /// Makes sure that this side still reads and that no error waits to be told.
     func checkReading() throws(SocketError) {
-        if state.phase == .connecting, shared.values.isBlocking { try waitForConnection() }
-        guard state.phase == .open || state.phase == .connecting else {
+        if state.phase == .connecting, !state.isCloseAsked, shared.values.isBlocking {
+            try waitForConnection()
+        }
+        guard state.phase == .open || (state.phase == .connecting && !state.isCloseAsked) else {
             throw SocketError(.read, .badDescriptor, at: peerAddress)
         }
         if state.input == .shut { throw SocketError(.read, .shutDown, at: peerAddress) }

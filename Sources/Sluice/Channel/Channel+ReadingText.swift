@@ -172,6 +172,7 @@ extension Channel {
     ///
     /// - Throws: ``ChannelError``, as ``readLine()``, and `.socket` with `.wouldBlock` where a
     ///   channel that does not wait has not met the end; the channel is closed all the same.
+    @available(*, noasync, message: "it blocks the thread: read a connection's lines")
     public func readTextAndClose() throws(ChannelError) -> String {
         defer { close() }
         var text = ""
@@ -184,6 +185,7 @@ extension Channel {
     /// As Alore's `readLines()`, for blocking channels: as long as the peer sends.
     ///
     /// - Throws: ``ChannelError``, as ``readTextAndClose()``; the channel is closed all the same.
+    @available(*, noasync, message: "it blocks the thread: read a connection's lines")
     public func readLinesAndClose() throws(ChannelError) -> [String] {
         defer { close() }
         var lines: [String] = []

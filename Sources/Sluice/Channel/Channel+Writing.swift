@@ -393,11 +393,4 @@ extension Channel {
     private func reason(of error: SocketError) -> EndReason {
         error.code == .connectionReset || error.code == .brokenPipe ? .reset : .failed(error)
     }
-
-    /// Whether the kernel holds input that nobody has read.
-    var hasUnread: Bool {
-        guard counted.bytesSent > 0, state.input != .ended else { return false }
-        // A count that can't be had is taken for none: the descriptor is then closed at once.
-        return ((try? socket?.unreadByteCount) ?? 0) > 0
-    }
 }

@@ -45,6 +45,8 @@ public final class Channel {
 
     @exclusivity(unchecked) var event: Event?
     var deadline = Deadlines.Key.none
+    /// The task that waits for input, or did: only for ``fetchReferences()``, never looked into.
+    @exclusivity(unchecked) var waitingTask: UnsafeRawPointer?
     /// Who counts it, such as the server that accepted it.
     var owner: (any ChannelOwner)?
     let openedAt: UInt64
@@ -185,6 +187,7 @@ public final class Channel {
         event = try Event(
             reactor.base, number, channelCallback, Unmanaged.passUnretained(self).toOpaque())
         reactor.admit(self)
+        reactor.executor.countChannels(1)
         startIdleDeadline()
     }
 

@@ -8,7 +8,7 @@ extension Reactor {
     public enum Observation {
         /// A server has let a connection in.
         case accepted(Channel)
-        /// A server has turned a client away by its address.
+        /// A client was turned away: by its address, or because descriptors have run out.
         case refused(SocketAddress)
         /// A client's connection was made.
         case connected(Channel)

@@ -13,6 +13,8 @@ final class Deadline: Sendable {
 
     private struct State {
         var hasPassed = false
+        /// What it was for has ended; a task that was begun there may live on.
+        var isOver = false
         var waits: [(waiter: Waiter, ticket: UInt64)] = []
     }
 
@@ -24,30 +26,41 @@ final class Deadline: Sendable {
 
     /// In nanoseconds of the monotonic clock.
     let due: UInt64
+    private let outer: Deadline?
     private let state = Locked(State())
 
-    init(at due: UInt64) {
+    init(at due: UInt64, within outer: Deadline?) {
         self.due = due
+        self.outer = outer
         Self.count.add(1, ordering: .relaxed)
     }
 
-    deinit { Self.count.subtract(1, ordering: .relaxed) }
+    /// It holds no longer.
+    func end() {
+        state.withLock { $0.isOver = true }
+        Self.count.subtract(1, ordering: .relaxed)
+    }
 
+    /// Takes a wait on, and has those around it do so: which one passes first, or ends, may change.
     func add(_ waiter: Waiter, _ ticket: UInt64) {
         let hasPassed = state.withLock { state in
+            if state.isOver { return false }
             if !state.hasPassed { state.waits.append((waiter, ticket)) }
             return state.hasPassed
         }
         if hasPassed { waiter.executor.endWait(of: waiter, ticket, .timedOut) }
+        outer?.add(waiter, ticket)
     }
 
     func remove(_ waiter: Waiter, _ ticket: UInt64) {
+        outer?.remove(waiter, ticket)
         state.withLock { $0.waits.removeAll { $0.waiter === waiter && $0.ticket == ticket } }
     }
 
     /// Ends all waits that are under it, now and later.
     func pass() {
-        let waits = state.withLock { state in
+        let waits = state.withLock { state -> [(waiter: Waiter, ticket: UInt64)] in
+            if state.isOver { return [] }
             state.hasPassed = true
             return state.waits
         }
@@ -71,14 +84,17 @@ extension Reactor.Executor {
         _ limit: Duration, _ body: () async throws -> Result
     ) async throws -> Result {
         let due = csystem_monotonic_nanoseconds() &+ limit.nanoseconds
-        let deadline = Deadline(at: min(due, Deadline.current?.due ?? .max))
+        let deadline = Deadline(at: due, within: Deadline.current)
         let timer = DeadlineTimer()
         performEnding { [self] in
             let now = csystem_monotonic_nanoseconds()
             let rest = Duration(nanoseconds: deadline.due > now ? deadline.due - now : 0)
             timer.timer = reactor?.after(rest) { deadline.pass() }
         }
-        defer { performEnding { timer.timer?.cancel() } }
+        defer {
+            deadline.end()
+            performEnding { timer.timer?.cancel() }
+        }
         return try await Deadline.$current.withValue(deadline) { try await body() }
     }
 
@@ -107,6 +123,7 @@ extension Reactor.Executor {
         // A task that sleeps does not keep its reactor alive.
         let outcome = await wait(sleep.waiter) {
             key = reactor?.deadlines.insert(sleep, at: due) ?? .none
+            return true
         }
         if outcome != .ready { reactor?.deadlines.remove(key) }
         return outcome

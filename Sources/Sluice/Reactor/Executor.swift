@@ -15,9 +15,10 @@ extension Reactor {
     /// prefers it run between the reactor's handlers, on the same thread, and reach one another
     /// without a change of threads. Jobs run while the reactor runs; priorities change nothing.
     ///
-    /// When the reactor ends, every wait on it fails with `.cancelled`, and what its tasks do then
-    /// runs before the reactor is gone. A job that comes later still runs, one at a time, on the
-    /// thread that it comes from.
+    /// When the reactor ends, every wait on it ends, with `.cancelled` or as on a closed connection,
+    /// and what its tasks do then runs before the reactor is gone: a task that waits again and again,
+    /// whatever error it gets, keeps it from ending. A job that comes later still runs, one at a time,
+    /// on the thread that it comes from.
     public final class Executor: SerialExecutor, TaskExecutor, @unchecked Sendable {
         // Unchecked: `jobs`, `isRunning` and `pending` are touched only by the thread that `owner` names. That
         // is the reactor's; after its end it is whoever has set `late.isRunning`, under the lock.
@@ -29,14 +30,26 @@ extension Reactor {
         @exclusivity(unchecked) private var isRunning = false
         /// Waits that nothing else would end with the reactor.
         private var pending: [ObjectIdentifier: Waiter] = [:]
-        private let load = Atomic(0)
-
-        /// How many connections are on this reactor.
-        public var connectionCount: Int { load.load(ordering: .relaxed) }
-
-        /// A connection was made, or has gone.
-        func countConnections(_ change: Int) { load.add(change, ordering: .relaxed) }
+        private let channels = Atomic(0)
+        private let actors = Atomic(0)
+        private let hasEnded = Atomic(false)
         private let late = Locked(Late())
+
+        /// How many connections are on this reactor, channels without tasks and clients that still
+        /// connect among them.
+        public var connectionCount: Int { max(0, channels.load(ordering: .relaxed)) }
+
+        /// What a new connection's place is chosen by: nobody chooses a reactor that has ended.
+        var placeRank: Int { hasEnded.load(ordering: .relaxed) ? .max : connectionCount }
+
+        /// A channel was made or has gone, or a client begins or has ended its attempt to make one.
+        func countChannels(_ change: Int) { channels.add(change, ordering: .relaxed) }
+
+        /// How many ``Connection``s there are.
+        package var actorCount: Int { actors.load(ordering: .relaxed) }
+
+        /// A ``Connection`` was made, or has gone.
+        func countActors(_ change: Int) { actors.add(change, ordering: .relaxed) }
 
         /// What comes when the reactor is ending or gone.
         private struct Late: ~Copyable {
@@ -91,9 +104,15 @@ extension Reactor {
         /// A job that came by the mailbox.
         func accept(_ job: UnownedJob) { jobs.append(job) }
 
+        /// For how many jobs there is memory.
+        var jobRoom: Int { jobs.room }
+
         /// Whether jobs wait.
         @inline(__always)
         var hasJobs: Bool { !jobs.isEmpty }
+
+        /// Whether jobs wait that may run now: none does in the middle of another.
+        var hasJobsToRun: Bool { hasJobs && !isRunning }
 
         /// Runs what is ready, with what that makes ready, up to the limit of a turn.
         ///
@@ -120,6 +139,8 @@ extension Reactor {
         func end() {
             becomeCurrent()
             isRunning = false
+            channels.store(0, ordering: .relaxed)
+            hasEnded.store(true, ordering: .relaxed)
             let waiters = pending.values
             pending = [:]
             for waiter in waiters { waiter.resume(.cancelled) }
@@ -130,22 +151,24 @@ extension Reactor {
         ///
         /// Must be called on the reactor's thread.
         func wait(
-            _ waiter: Waiter, isolation: isolated (any Actor)? = #isolation, _ begin: () -> Void
+            _ waiter: Waiter, isolation: isolated (any Actor)? = #isolation, _ begin: () -> Bool
         ) async -> Waiter.Outcome {
-            if link.reactor == nil { return .cancelled }
             pending[ObjectIdentifier(waiter)] = waiter
             defer { forget(waiter) }
-            return await waiter.wait(begin)
+            return await waiter.wait {
+                let isNeeded = begin()
+                if link.reactor == nil { waiter.resume(.cancelled) }
+                return isNeeded
+            }
         }
 
         /// Waits as ``wait(_:_:)``, whatever becomes of the task.
         func waitUncancelled(
-            _ waiter: Waiter, isolation: isolated (any Actor)? = #isolation
+            _ waiter: Waiter, isolation: isolated (any Actor)? = #isolation, _ begin: () -> Bool
         ) async {
-            if link.reactor == nil { return }
             pending[ObjectIdentifier(waiter)] = waiter
             defer { forget(waiter) }
-            await waiter.waitUncancelled()
+            await waiter.waitUncancelled { link.reactor != nil && begin() }
         }
 
         /// A wait is over; the next one at the same place may have begun before its task came to that.
@@ -193,13 +216,23 @@ private struct JobQueue {
     private var head = 0
     private var tail = 0
 
+    var room: Int { storage.count }
+
     @inline(__always)
     var isEmpty: Bool { head == tail }
 
     @inline(__always)
     mutating func append(_ job: UnownedJob) {
+        if tail == storage.count, head > tail / 2 { moveToFront() }
         if tail == storage.count { storage.append(job) } else { storage[tail] = job }
         tail += 1
+    }
+
+    /// Jobs that keep one another going never let the queue be empty.
+    private mutating func moveToFront() {
+        for place in head..<tail { storage[place - head] = storage[place] }
+        tail -= head
+        head = 0
     }
 
     @inline(__always)

@@ -11,6 +11,15 @@ protocol Resident: AnyObject {
     func takeTurn(on reactor: Reactor)
     /// The reactor has come to its end: descriptors and events go now.
     func reactorEnded()
+    /// A turn comes some turns from now: has the processor fetch the object.
+    func fetchObject()
+    /// A turn comes soon, and the object was fetched: has the processor fetch what it refers to.
+    func fetchReferences()
+}
+
+extension Resident {
+    func fetchObject() {}
+    func fetchReferences() {}
 }
 
 /// Something with a deadline in the reactor's wheel.

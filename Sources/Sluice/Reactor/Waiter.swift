@@ -6,6 +6,9 @@
 final class Waiter: @unchecked Sendable {
     // Unchecked: everything but `executor` is touched on the executor's thread alone.
 
+    /// About as much as a waiter takes.
+    static let byteCount: CInt = 64
+
     /// How a wait has ended.
     enum Outcome: Sendable {
         /// What it waited for has come.
@@ -27,11 +30,12 @@ final class Waiter: @unchecked Sendable {
     /// Whether a task waits.
     var isWaiting: Bool { continuation != nil }
 
-    /// Waits; `begin` is called once the wait can be ended.
+    /// Waits; `begin` is called once the wait can be ended, and says whether there is still anything
+    /// to wait for: each call on the way may suspend, and what was to come may have come meanwhile.
     ///
     /// Must be called on the executor's thread, and by one task at a time.
     func wait(
-        isolation: isolated (any Actor)? = #isolation, _ begin: () -> Void
+        isolation: isolated (any Actor)? = #isolation, _ begin: () -> Bool
     ) async -> Outcome {
         ticket &+= 1
         let mine = ticket
@@ -46,7 +50,7 @@ final class Waiter: @unchecked Sendable {
                     continuation.resume(returning: early.outcome)
                 } else {
                     self.continuation = continuation
-                    begin()
+                    if !begin() { resume() }
                 }
             }
         } onCancel: {
@@ -61,10 +65,14 @@ final class Waiter: @unchecked Sendable {
         self.continuation = continuation
     }
 
-    /// Waits for nothing but ``resume(_:)``.
-    func waitUncancelled(isolation: isolated (any Actor)? = #isolation) async {
-        ticket &+= 1
-        _ = await withUnsafeContinuation { self.continuation = $0 }
+    /// Waits as ``wait(isolation:_:)``, for nothing but ``resume(_:)``.
+    func waitUncancelled(
+        isolation: isolated (any Actor)? = #isolation, _ begin: () -> Bool
+    ) async {
+        _ = await withUnsafeContinuation { continuation in
+            self.begin(continuation)
+            if !begin() { resume() }
+        }
     }
 
     /// What the task waits for has come.

@@ -204,19 +204,19 @@ extension Listener: Resident, DeadlineOwner {
 
     /// Gives the reserve up to take the waiting client and close it, so that it learns and stops
     /// waiting.
-    private func turnOneAway() {
+    private func turnOneAway(_ reactor: Reactor) {
         guard reserve != nil else {
             reserve = Self.openReserve()
             return
         }
         reserve = nil
         // Nothing to accept, or still no descriptor: the client waits on.
-        _ = try? socket?.accept()
+        if let accepted = try? socket?.accept() { reactor.tell(.refused(accepted.peer)) }
         reserve = Self.openReserve()
     }
 
     private func pause(_ error: SocketError, _ reactor: Reactor) {
-        if Self.isShortage(error.code) { turnOneAway() }
+        if Self.isShortage(error.code) { turnOneAway(reactor) }
         let now = csystem_monotonic_nanoseconds()
         let pause = gate.exhausted(at: now)
         reactor.deadlines.remove(deadline)
