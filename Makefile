@@ -2,7 +2,7 @@
 # `make` alone lists the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test check sanitize fuzz bench docs api rows format clean
+.PHONY: help build demo test check sanitize soak fuzz bench docs api rows format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /|/' \
@@ -26,6 +26,10 @@ sanitize: ## every test under AddressSanitizer, then under ThreadSanitizer
 	@Scripts/setup.sh interop
 	SWIFT_BACKTRACE=enable=no Scripts/test.sh --sanitize=address -Xswiftc -DSANITIZED --scratch-path .build-asan
 	SWIFT_BACKTRACE=enable=no Scripts/test.sh --sanitize=thread -Xswiftc -DSANITIZED --scratch-path .build-tsan
+
+soak: ## 2,000 connections of all kinds for ten minutes, two of them under ThreadSanitizer
+	@Scripts/setup.sh dev
+	@Scripts/soak.sh
 
 fuzz: ## the fuzz targets, a minute each
 	@Scripts/setup.sh dev

@@ -134,6 +134,8 @@ let package = Package(
         .testTarget(
             name: "HostileTests", dependencies: ["Sluice", "TestSupport"], swiftSettings: settings),
         .testTarget(
+            name: "SoakTests", dependencies: ["Sluice", "TestSupport"], swiftSettings: settings),
+        .testTarget(
             name: "CommandTests",
             dependencies: ["Sluice", "SluiceCommand", "SluiceLoad", "TestSupport"],
             swiftSettings: settings),

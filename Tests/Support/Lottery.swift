@@ -5,7 +5,7 @@
 /// The same pseudo-random numbers for the same seed.
 ///
 /// Source: SplitMix64, Steele, Lea and Flood 2014.
-public struct Lottery: RandomNumberGenerator {
+public struct Lottery: RandomNumberGenerator, Sendable {
     private var state: UInt64
 
     /// Numbers that depend on nothing but the seed.
