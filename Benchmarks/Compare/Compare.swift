@@ -20,13 +20,14 @@ struct Compare {
                 }
             }
         }
+        let memory = try MemoryCycle.all(arguments)
         Progress.write("lines")
         let lines = try Measurement.output(of: "count-lines")
         Progress.end()
-        let page = Page(results: results, arguments: arguments, lines: lines).text()
+        let page = Page(results: results, arguments: arguments, memory: memory, lines: lines).text()
         try page.write(to: arguments.output, atomically: true, encoding: .utf8)
         print("wrote \(arguments.output.path)")
-        let missed = Budget.all.filter { $0.isMissed(in: results) }
+        let missed = Budget.all.filter { $0.isMissed(in: results) == true }
         for budget in missed { print("missed: \(budget.text)") }
     }
 }

@@ -23,6 +23,7 @@ struct Report: Decodable {
         let afterTraffic: Double?
     }
 
+    let connections: Int
     let errors: Int
     let seconds: Double
     let requestsPerSecond: Double
@@ -38,12 +39,27 @@ enum Measurement {
     static func run(
         _ scenario: Scenario, _ contestant: Contestant, _ arguments: Arguments
     ) throws -> Report {
-        let server = try Server(contestant, scenario.service, arguments)
-        defer { server.stop() }
+        let server = try Server(contestant, scenario.service, scenario.placement, arguments)
+        var quota: Quota?
+        defer {
+            server.stop()
+            quota?.remove()
+        }
+        if scenario.placement == .quota {
+            quota = try Quota(
+                for: server.process.processIdentifier, count: contestant.reactorCount)
+        }
+        return try load(scenario, on: server, scenario.placement, arguments, contestant)
+    }
+
+    /// Puts a scenario's load on a server.
+    static func load(
+        _ scenario: Scenario, on server: Server, _ placement: Placement, _ arguments: Arguments,
+        _ contestant: Contestant
+    ) throws -> Report {
         let output = try capture(
-            [
-                "taskset", "-c", "1", arguments.sluice.path, "load", "tcp://\(server.address)",
-                "--json",
+            (placement == .apart ? ["taskset", "-c", "1"] : []) + [
+                arguments.sluice.path, "load", "tcp://\(server.address)", "--json",
                 "--no-progress", "--observe", "\(server.process.processIdentifier)",
             ] + scenario.load)
         do {
@@ -79,20 +95,23 @@ enum Measurement {
         return output
     }
 
-    /// A contestant's process, pinned to the first core.
+    /// A contestant's process; placed apart, it is pinned to the first core.
     final class Server {
         let process = Process()
         let address: String
 
-        init(_ contestant: Contestant, _ service: String, _ arguments: Arguments) throws {
+        init(
+            _ contestant: Contestant, _ service: String, _ placement: Placement,
+            _ arguments: Arguments, environment: [String] = []
+        ) throws {
             let program =
                 contestant.program == "sluice"
                 ? arguments.sluice
                 : Measurement.peer(contestant.program)
             process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
             process.arguments =
-                ["taskset", "-c", "0", program.path] + contestant.before + [service, "--port", "0"]
-                + contestant.after
+                environment + (placement == .apart ? ["taskset", "-c", "0"] : [])
+                + [program.path] + contestant.before + [service, "--port", "0"] + contestant.after
             let pipe = Pipe()
             process.standardOutput = pipe
             try process.run()

@@ -7,6 +7,7 @@ import Foundation
 struct Page {
     let results: Results
     let arguments: Arguments
+    let memory: [MemoryCycle]
     /// The table of what reading lines costs.
     let lines: String
 
@@ -41,7 +42,14 @@ struct Page {
 
         ## Memory for a connection, 10,000 connections
 
-        \(memory())
+        \(memoryTable())
+
+        ### When all have closed, on several reactors
+
+        What is left when 10,000 connections have closed, against the server before the first came; and when
+        as many more have come and closed.
+
+        \(cycles())
 
         ## Bulk stream, writes of 1 MiB on one connection
 
@@ -51,12 +59,21 @@ struct Page {
 
         \(churn())
 
+        ## Several reactors
+
+        Echo by tasks. Each reactor's thread is kept on a core of its own, of which it may use \(Quota.percent) % (control
+        groups, periods of 10 ms); the load, two threads, has what is left of both. Where the load does not hold
+        the server back, the server uses all that it may: that is the column "of its part".
+
+        \(reactors())
+
         ## Machine, versions, method
 
         \(Machine.lines().map { "- \($0)" }.joined(separator: "\n"))
-        - Server on core 0, load on core 1 (`taskset`); TCP over loopback; `TCP_NODELAY` on.
-        - Load: `sluice load`, closed loop, one request under way a connection, \(arguments.seconds) s a measurement after
-          half a second to warm up.
+        - Server on core 0, load on core 1 (`taskset`), but for several reactors and what they leave in memory; TCP over
+          loopback; `TCP_NODELAY` on.
+        - Load: `sluice load`, one request under way a connection, closed loop but where a rate is named;
+          \(arguments.seconds) s a measurement after half a second to warm up, for memory 1 s.
         - CPU is the server process's own, from `/proc`: total from `schedstat`, to the nanosecond; its user part by the
           share of clock ticks. Memory is growth of the resident set divided by connections.
 
@@ -71,7 +88,7 @@ struct Page {
                 return [
                     budget.text, "\(sign) \(number(budget.limit, 2))",
                     number(budget.value(results), budget.limit > 10 ? 0 : 2),
-                    budget.isMissed(in: results) ? "**no**" : "yes",
+                    budget.isMissed(in: results).map { $0 ? "**no**" : "yes" } ?? "not measured",
                 ]
             })
     }
@@ -100,7 +117,7 @@ struct Page {
             })
     }
 
-    private func memory() -> String {
+    private func memoryTable() -> String {
         table(
             ["", "idle, B", "after traffic, B"],
             Contestant.all.map { one in
@@ -109,6 +126,49 @@ struct Page {
                     number(results.median(Scenario.echo10000, one, Figure.usedMemory), 0),
                 ]
             })
+    }
+
+    private func cycles() -> String {
+        table(
+            [
+                "", "reactors", "arenas", "idle, B", "after traffic, B", "left, KiB",
+                "left after the second time, KiB",
+            ],
+            memory.map { one in
+                [
+                    one.style, "\(one.reactors)", one.arenas.map { "at most \($0)" } ?? "any",
+                    number(one.first.idle, 0),
+                    number(one.first.afterTraffic, 0), "\(one.left[0])", "\(one.left[1])",
+                ]
+            })
+    }
+
+    private func reactors() -> String {
+        guard Quota.isAvailable else { return "Not measured: this machine has no such groups." }
+        return [Scenario.saturated, Scenario.steady, Scenario.spreading].map { scenario in
+            let contestants: [Contestant] =
+                (scenario == Scenario.saturated ? [.oneReactor] : []) + [
+                    .twoReactors, .twoListeners,
+                ]
+            let heads = [
+                scenario, "a second", "to hand-over", "p50 us", "p99 us", "CPU us each",
+                "of its part",
+                "errors",
+            ]
+            return table(
+                heads,
+                contestants.map { one in
+                    [
+                        one.name, number(results.median(scenario, one, Figure.rate), 0),
+                        number(results.ratio(scenario, one, to: .twoReactors, Figure.rate), 2),
+                        number(results.median(scenario, one) { $0.latencyUs?.p50 }, 0),
+                        number(results.median(scenario, one) { $0.latencyUs?.p99 }, 0),
+                        number(results.median(scenario, one, Figure.total), 2),
+                        number(results.median(scenario, one, Figure.part(of: one)), 2),
+                        number(results.median(scenario, one) { Double($0.errors) }, 0),
+                    ]
+                })
+        }.joined(separator: "\n\n")
     }
 
     private func bulk() -> String {

@@ -56,6 +56,14 @@ enum Figure {
     }
     static let accepts: @Sendable (Report) -> Double? = { $0.connectionsPerSecond }
     static let bytes: @Sendable (Report) -> Double? = { $0.bytesReceived / $0.seconds }
+    /// How much of the CPU time that a contestant's reactors may use they have used.
+    static func part(of contestant: Contestant) -> @Sendable (Report) -> Double? {
+        let allowed = Double(Quota.percent * contestant.reactorCount) / 100
+        return { report in
+            report.serverCpuUs.map { $0 / 1_000_000 / report.seconds / allowed }
+        }
+    }
+
     /// CPU microseconds of the server for each MiB that the load received.
     static let cpuPerMebibyte: @Sendable (Report) -> Double? = {
         guard let cpu = $0.serverCpuUs, $0.bytesReceived > 0 else { return nil }
@@ -71,9 +79,9 @@ struct Budget: Sendable {
     let limit: Double
     let value: @Sendable (Results) -> Double?
 
-    func isMissed(in results: Results) -> Bool {
-        guard let value = value(results) else { return true }
-        return isCeiling ? value > limit : value < limit
+    /// `nil` where this machine could not measure it.
+    func isMissed(in results: Results) -> Bool? {
+        value(results).map { isCeiling ? $0 > limit : $0 < limit }
     }
 
     static let all: [Budget] =
@@ -149,6 +157,14 @@ struct Budget: Sendable {
             ) {
                 $0.median(Scenario.echo10000, .sluiceAsync, Figure.usedMemory)
             },
+            Budget(
+                text: "two reactors, async: messages a second, to one reactor", isCeiling: false,
+                limit: 1.8
+            ) { $0.ratio(Scenario.saturated, .twoReactors, to: .oneReactor, Figure.rate) },
+            Budget(
+                text: "two reactors, async: total CPU a message, to one reactor", isCeiling: true,
+                limit: 2 / 1.8
+            ) { $0.ratio(Scenario.saturated, .twoReactors, to: .oneReactor, Figure.total) },
             Budget(
                 text: "1,000 idle timeouts that never fire: total CPU a message, to none",
                 isCeiling: true,

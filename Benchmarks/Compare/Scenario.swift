@@ -10,8 +10,13 @@ struct Contestant: Hashable {
     /// What stands before and after the name of the service.
     let before: [String]
     let after: [String]
+    let reactorCount: Int
 
-    init(_ name: String, _ program: String, before: [String] = [], after: [String] = []) {
+    init(
+        _ name: String, _ program: String, before: [String] = [], after: [String] = [],
+        reactorCount: Int = 1
+    ) {
+        self.reactorCount = reactorCount
         self.name = name
         self.program = program
         self.before = before
@@ -34,9 +39,39 @@ struct Contestant: Hashable {
     static let asyncChannel = Contestant(
         "SwiftNIO, NIOAsyncChannel", "peer-nio", after: ["--style", "async"])
 
+    static let oneReactor = reactors(1, .handOver)
+    static let twoReactors = reactors(2, .handOver)
+    static let twoListeners = reactors(2, .reusePort)
+
+    /// How connections get to several reactors.
+    enum Distribution: String {
+        case handOver = "hand-over"
+        case reusePort = "reuse-port"
+    }
+
+    private static func reactors(_ count: Int, _ distribution: Distribution) -> Contestant {
+        Contestant(
+            count == 1 ? "one reactor" : "two reactors, \(distribution.rawValue)", "sluice",
+            before: ["serve"],
+            after: [
+                "--style", "async", "--workers", "\(count)", "--distribution",
+                distribution.rawValue,
+            ], reactorCount: count)
+    }
+
     static let all = [
         epoll, libevent, bufferevent, sluice, sluiceAsync, pipeline, asyncChannel,
     ]
+}
+
+/// Where server and load run.
+enum Placement: Hashable {
+    /// Each on a core of its own.
+    case apart
+    /// Where the system likes.
+    case anywhere
+    /// Each reactor of the server with a part of a core, and the load with the rest of all.
+    case quota
 }
 
 /// One kind of load.
@@ -47,6 +82,7 @@ struct Scenario: Hashable {
     /// The words of `sluice load`.
     let load: [String]
     let contestants: [Contestant]
+    var placement = Placement.apart
 
     static let echo100 = "echo, 100 connections"
     static let echo10000 = "echo, 10,000 connections"
@@ -54,6 +90,9 @@ struct Scenario: Hashable {
     static let lines = "line echo, 100 connections"
     static let bulk = "bulk stream"
     static let churn = "accepting and closing"
+    static let saturated = "reactors, all that they can"
+    static let steady = "reactors, 50,000 messages a second"
+    static let spreading = "reactors, accepting and closing"
 
     static func all(seconds: Int) -> [Scenario] {
         let time = ["--duration", "\(seconds)s", "--warm-up", "500ms"]
@@ -77,6 +116,23 @@ struct Scenario: Hashable {
             Scenario(
                 name: echo1000, service: "echo", load: ["--connections", "1000"] + time,
                 contestants: [.epoll, .sluice, .sluiceTimeouts]),
+        ] + (Quota.isAvailable ? reactors(time) : [])
+    }
+
+    /// One reactor and two, and both ways in which connections get to them.
+    private static func reactors(_ time: [String]) -> [Scenario] {
+        let time = time + ["--workers", "2"]
+        return [
+            Scenario(
+                name: saturated, service: "echo", load: ["--connections", "100"] + time,
+                contestants: [.oneReactor, .twoReactors, .twoListeners], placement: .quota),
+            Scenario(
+                name: steady, service: "echo",
+                load: ["--connections", "50", "--rate", "50000"] + time,
+                contestants: [.twoReactors, .twoListeners], placement: .quota),
+            Scenario(
+                name: spreading, service: "echo", load: ["--connections", "64", "--churn"] + time,
+                contestants: [.twoReactors, .twoListeners], placement: .quota),
         ]
     }
 }
