@@ -20,6 +20,29 @@ struct EndingReactors {
         return peer
     }
 
+    /// AddressSanitizer would see whatever it touches of its reactor.
+    @Test func `a channel that has closed may outlive its reactor`() throws {
+        let channel: Channel
+        do {
+            let ends = try ConnectionEnds(on: Reactor())
+            channel = ends.channel
+            channel.abort()
+            ends.reactor.settle()
+            #expect(channel.reactorOrNil === ends.reactor)
+        }
+        #expect(channel.reactorOrNil == nil)
+        channel.close()
+        channel.abort()
+        channel.onBytes { _, _ in }
+        channel.onClose { _, _ in }
+        channel.pauseReading()
+        channel.resumeReading()
+        channel.options.idleTimeout = .seconds(1)
+        #expect(throws: SocketError.self) { try channel.write([1]) }
+        #expect(throws: SocketError.self) { try channel.read { _ in } }
+        #expect(channel.status == .closed)
+    }
+
     // K23
     @Test func `what hangs on a reactor goes with it`() throws {
         let before = openDescriptorCount()

@@ -129,7 +129,7 @@ extension Channel {
         set {
             var values = newValue
             // Nobody else could do the waiting.
-            if home == nil { values.isBlocking = true }
+            if isAlone { values.isBlocking = true }
             let old = shared.values
             shared = SharedOptions(values)
             if values.text != old.text { textOptionsChanged() }

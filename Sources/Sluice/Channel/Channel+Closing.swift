@@ -155,6 +155,7 @@ extension Channel {
         if rare?.closed != nil { enqueue([]) }
         rare?.waits?.wakeAll()
         reactor.dismiss(self)
+        leaveHome(reactor)
         reactor.executor.countChannels(-1)
         if flags.contains(.wasOpen) { reactor.tell(.closed(self, endReason ?? .local)) }
         let counting = owner

@@ -18,12 +18,17 @@ public final class Channel {
 
     // They stand together, so that a message touches as few cache lines as can be.
 
-    /// Set back by the reactor's deinit, so it is never dangling.
+    /// Set back by the reactor's deinit for all that is on its list, and by ``leaveHome(_:)`` where the
+    /// channel goes off it before: so it is never dangling.
     ///
     /// On the path of a message it is used as it stands: the reactor is kept alive by whoever runs
     /// it, and a retain there and back would be a tenth of the message's cost.
     @exclusivity(unchecked) private(set) var home: Unmanaged<Reactor>?
-    var reactorOrNil: Reactor? { home?.takeUnretainedValue() }
+    /// The way to the reactor of a channel that is off its list; the reactor may have ended.
+    private var formerHome: ReactorLink?
+    var reactorOrNil: Reactor? { home?.takeUnretainedValue() ?? formerHome?.reactor }
+    /// Whether the channel was made without a reactor, or lost it.
+    var isAlone: Bool { home == nil && formerHome == nil }
     @exclusivity(unchecked) var residentIndex = -1
     /// What libevent found and no handler has been told yet.
     @exclusivity(unchecked) var found = Interest()
@@ -227,6 +232,12 @@ public final class Channel {
         owner = nil
         dropHandlers()
         rare = nil
+    }
+
+    /// The reactor's list has it no more: the reactor will not tell of its end.
+    func leaveHome(_ reactor: Reactor) {
+        home = nil
+        formerHome = reactor.link
     }
 
     func dropHandlers() {
