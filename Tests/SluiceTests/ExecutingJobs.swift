@@ -290,9 +290,9 @@ struct ExecutingJobs {
         let executor = reactor.executor
         let log = Log()
         Task(executorPreference: executor) {
-            let survivor = try await executor.within(.milliseconds(20)) {
+            let survivor = try await executor.within(.milliseconds(200)) {
                 Task {
-                    try await executor.sleep(for: .milliseconds(40))
+                    try await executor.sleep(for: .milliseconds(250))
                     log.append(1)
                     try await executor.within(.seconds(60)) {
                         try await executor.sleep(for: .milliseconds(1))
@@ -326,10 +326,10 @@ struct ExecutingJobs {
             #expect(error == SocketError(.wait, .timedOut))
             log.append(1)
             // The outer one has ended when it would have passed.
-            let survivor = try await executor.within(.milliseconds(5)) {
+            let survivor = try await executor.within(.milliseconds(200)) {
                 Task {
                     try await executor.within(.seconds(600)) {
-                        try await executor.sleep(for: .milliseconds(20))
+                        try await executor.sleep(for: .milliseconds(250))
                     }
                 }
             }
