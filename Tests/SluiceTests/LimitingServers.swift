@@ -40,7 +40,39 @@ struct LimitingServers {
         _ handler: @escaping @Sendable (isolated Connection) async throws -> Void
     ) async throws {
         // The kernel may give every client to one of several listeners, and then one waits for all.
-        let group = try ReactorGroup(count: distribution == .handOver ? 3 : 1)
+        let reactors = distribution == .handOver ? 3 : 1
+        let most = try await mostAtOnce(of: 40, reactors, distribution, options) {
+            connection, crowd in
+            // The first one waits for the second.
+            while crowd.most < 2 {
+                try await connection.executor.sleep(for: .milliseconds(1))
+            }
+            try await handler(connection)
+        }
+        #expect(most == 2)
+    }
+
+    // With a shared port each reactor has a share of the limit, and some have none.
+    @Test(arguments: [1, 2, 5], [ServingOptions.Distribution.reusePort, .handOver])
+    func `fewer connections than reactors are as many as were asked for`(
+        limit: Int, distribution: ServingOptions.Distribution
+    ) async throws {
+        var options = ServingOptions()
+        options.server.maximumConnections = limit
+        let most = try await mostAtOnce(of: 60, 4, distribution, options) { connection, _ in
+            try await echo(connection)
+        }
+        #expect(most <= limit)
+    }
+
+    /// Has so many clients ask, expects that each is answered, and says how many of their handlers were
+    /// under way at most.
+    private func mostAtOnce(
+        of count: Int, _ reactors: Int, _ distribution: ServingOptions.Distribution,
+        _ options: ServingOptions,
+        _ handler: @escaping @Sendable (isolated Connection, Crowding) async throws -> Void
+    ) async throws -> Int {
+        let group = try ReactorGroup(count: reactors)
         var options = options
         options.distribution = distribution
         let server = try await ServerGroup(on: group, at: [.loopback(port: 0)], options: options)
@@ -49,41 +81,16 @@ struct LimitingServers {
             try await server.run { connection in
                 crowd.enter()
                 defer { crowd.leave() }
-                // The first one waits for the second.
-                while crowd.most < 2 {
-                    try await connection.executor.sleep(for: .milliseconds(1))
-                }
-                try await handler(connection)
+                try await handler(connection, crowd)
             }
         }
-        let answers = try await ask(server.addresses[0], 40, on: group)
-        #expect(Set(answers) == Set((0..<40).map { "\($0)" }))
-        run.cancel()
-        try await run.value
-        #expect(crowd.most == 2)
-        await group.stop()
-    }
-
-    @Test(arguments: [1, 2, 5])
-    func `fewer connections than reactors are as many as were asked for`(limit: Int) async throws {
-        let group = try ReactorGroup(count: 4)
-        var options = ServingOptions()
-        options.server.maximumConnections = limit
-        let server = try await ServerGroup(on: group, at: [.loopback(port: 0)], options: options)
-        let crowd = Crowding()
-        let run = Task {
-            try await server.run { connection in
-                crowd.enter()
-                defer { crowd.leave() }
-                try await echo(connection)
-            }
-        }
-        let answers = try await ask(server.addresses[0], 60, on: group)
-        #expect(answers.count == 60)
-        #expect(crowd.most <= limit)
+        let answers = try await ask(server.addresses[0], count, on: group)
+        #expect(answers.count == count)
+        #expect(Set(answers) == Set((0..<count).map { "\($0)" }))
         run.cancel()
         try await run.value
         await group.stop()
+        return crowd.most
     }
 }
 

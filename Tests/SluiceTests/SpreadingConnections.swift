@@ -141,17 +141,31 @@ struct SpreadingConnections {
         // Channels without a task count as much as connections do.
         let server = try await ServerGroup(on: other, at: [.loopback(port: 0)])
         let run = Task {
-            try await server.run(onAccept: { channel, _ in channel.onBytes { _, _ in } })
+            try await server.run(onAccept: { channel, _ in
+                channel.onBytes { channel, bytes in try channel.write(bytes) }
+            })
+        }
+        // Nobody connects before all have chosen.
+        let haveChosen = Flag()
+        for handle in group.handles {
+            try handle.perform { _ in while !haveChosen.isSet { sched_yield() } }
         }
         let clients = try await withThrowingTaskGroup(of: Connection.self) { tasks in
             for _ in 0..<30 {
-                // Chosen one after the other, though none is connected yet.
                 let executor = group.leastLoaded
                 let connecting = Task.immediate {
                     try await Connection.connect(to: .address(server.addresses[0]), on: executor)
                 }
-                tasks.addTask { try await connecting.value }
+                // Answered, it has been accepted.
+                tasks.addTask {
+                    let client = try await connecting.value
+                    try await client.writeLine("hello")
+                    let line = try await client.readLine()
+                    #expect(line == "hello")
+                    return client
+                }
             }
+            haveChosen.set()
             return try await tasks.reduce(into: []) { $0.append($1) }
         }
         #expect(group.executors.map(\.connectionCount) == [10, 10, 10])
