@@ -15,7 +15,7 @@ extension Connection {
     public func read(
         upTo maximum: Int = .max, _ body: (RawSpan) throws -> Void
     ) async throws -> Bool {
-        if reader != .nobody || channel.isCopySource { try refuseReader() }
+        if isBeingRead { try refuseReader() }
         channel.offerRest()
         while true {
             if channel.mayHaveInput {

@@ -23,12 +23,14 @@ extension Connection {
         if outcome != .ready { try check(outcome, .read) }
     }
 
-    /// Has nobody read while another task or a copy does: it would take what that one has seen.
+    /// Whether another task or a copy reads.
+    @inline(__always)
+    var isBeingRead: Bool { reader != .nobody || channel.isCopySource }
+
+    /// Has nobody read while somebody else does: it would take what that one has seen.
     @inline(never)
     func refuseReader() throws(SocketError) {
-        if reader != .nobody || channel.isCopySource {
-            throw SocketError(.read, .busy, at: peerAddress)
-        }
+        if isBeingRead { throw SocketError(.read, .busy, at: peerAddress) }
     }
 
     /// Whether the running task is the handler's and has no deadline: then its cancellation is
@@ -60,8 +62,15 @@ extension Connection {
     ///
     /// - Throws: ``SocketError`` with operation `.write`: `.cancelled` or `.timedOut`.
     public func waitForRoom() async throws(SocketError) {
-        while channel.isAboveMark {
-            try check(await channel.wait(for: .room, on: executor) { channel.isAboveMark }, .write)
+        try await wait(for: .room, .write) { channel.isAboveMark }
+    }
+
+    /// Waits for something of the channel, again and again while it is needed.
+    func wait(
+        for awaited: Awaited, _ operation: SocketError.Operation, while isNeeded: () -> Bool
+    ) async throws(SocketError) {
+        while isNeeded() {
+            try check(await channel.wait(for: awaited, on: executor, isNeeded), operation)
         }
     }
 
@@ -81,14 +90,10 @@ extension Connection {
     ///
     /// - Throws: ``SocketError`` with operation `.read`: `.cancelled` or `.timedOut`.
     public func peerClosed() async throws(SocketError) {
-        while mayPeerClose {
-            try check(await channel.wait(for: .peerClosed, on: executor) { mayPeerClose }, .read)
+        try await wait(for: .peerClosed, .read) {
+            [.connecting, .open, .halfClosed].contains(channel.status) && !channel.hasPeerClosed
+                && !channel.state.isCloseAsked
         }
-    }
-
-    private var mayPeerClose: Bool {
-        [.connecting, .open, .halfClosed].contains(channel.status) && !channel.hasPeerClosed
-            && !channel.state.isCloseAsked
     }
 
     /// Waits until the connection has released its descriptor.
@@ -97,12 +102,7 @@ extension Connection {
     /// - Throws: ``SocketError`` with operation `.close`: `.cancelled` or `.timedOut`.
     @discardableResult
     public func closed() async throws(SocketError) -> EndReason {
-        while channel.status != .closed {
-            let outcome = await channel.wait(for: .closed, on: executor) {
-                channel.status != .closed
-            }
-            try check(outcome, .close)
-        }
+        try await wait(for: .closed, .close) { channel.status != .closed }
         return channel.endReason ?? .local
     }
 

@@ -48,9 +48,7 @@ extension Connection {
     public func flush() async throws(SocketError) {
         try channel.flush()
         let end = channel.counters.bytesSent &+ UInt64(channel.unsentByteCount)
-        while channel.isDue {
-            try check(await channel.wait(for: .room, on: executor) { channel.isDue }, .write)
-        }
+        try await wait(for: .room, .write) { channel.isDue }
         try channel.throwPendingError()
         let hasEnded = channel.status == .closed || channel.status == .failed
         if hasEnded, channel.counters.bytesSent < end {
