@@ -3,7 +3,15 @@
 #ifndef SLUICE_CSYSTEM_H
 #define SLUICE_CSYSTEM_H
 
+#include "options.h"
+
 #include <errno.h>
+#include <time.h>
+/* It needs the line above. */
+#include <linux/errqueue.h>
+#include <linux/if_packet.h>
+#include <linux/netlink.h>
+#include <linux/vm_sockets.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -22,12 +30,9 @@
 #include <sys/timerfd.h>
 #include <sys/uio.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
-/* The enumeration __socket_type, as the int that socket(2) takes. */
-static inline int csystem_stream(void) { return SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC; }
-
+/* The enumeration __socket_type, as the int that getaddrinfo(3) takes. */
 static inline int csystem_stream_type(void) { return SOCK_STREAM; }
 
 /* FIONREAD's number is a macro with a cast. */
@@ -37,6 +42,20 @@ static inline int csystem_unread(int descriptor, int *count) {
 
 /* Declared by the headers only for GNU programs. */
 int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int flags);
+
+/* As is this structure, with the two calls that take it. recvmmsg(2), sendmmsg(2). */
+#ifndef __USE_GNU
+struct mmsghdr {
+    struct msghdr msg_hdr;
+    unsigned int msg_len;
+};
+int recvmmsg(int descriptor, struct mmsghdr *messages, unsigned int count, int flags,
+             struct timespec *timeout);
+int sendmmsg(int descriptor, struct mmsghdr *messages, unsigned int count, int flags);
+#endif
+
+static const int csystem_rights = 1; /* SCM_RIGHTS, a member of an enumeration. */
+static const int csystem_credentials = 2; /* SCM_CREDENTIALS, which is for GNU programs only. */
 
 /* The same holds for these numbers: POLLRDHUP, EAI_NODATA, EAI_ADDRFAMILY. */
 static const short csystem_poll_peer_closed = 0x2000;
@@ -49,13 +68,33 @@ static inline int csystem_accept(int descriptor, struct sockaddr *address, sockl
 }
 
 /* MSG_* are members of an enumeration. */
-static inline ssize_t csystem_send(int descriptor, const void *bytes, size_t count) {
-    return send(descriptor, bytes, count, MSG_NOSIGNAL);
+static inline ssize_t csystem_send(int descriptor, const void *bytes, size_t count, int flags) {
+    return send(descriptor, bytes, count, flags | MSG_NOSIGNAL);
 }
 
 static inline ssize_t csystem_send_vector(int descriptor, struct iovec *vector, size_t count) {
     struct msghdr message = {.msg_iov = vector, .msg_iovlen = count};
     return sendmsg(descriptor, &message, MSG_NOSIGNAL);
+}
+
+/* MSG_CMSG_CLOEXEC: a descriptor that is passed is closed on exec from the start. */
+static inline ssize_t csystem_receive_message(int descriptor, struct msghdr *message, int flags) {
+    return recvmsg(descriptor, message, flags | MSG_CMSG_CLOEXEC);
+}
+
+static inline ssize_t csystem_send_message(int descriptor, const struct msghdr *message,
+                                           int flags) {
+    return sendmsg(descriptor, message, flags | MSG_NOSIGNAL);
+}
+
+static inline int csystem_receive_messages(int descriptor, struct mmsghdr *messages,
+                                           unsigned int count, int flags) {
+    return recvmmsg(descriptor, messages, count, flags | MSG_CMSG_CLOEXEC, 0);
+}
+
+static inline int csystem_send_messages(int descriptor, struct mmsghdr *messages,
+                                        unsigned int count) {
+    return sendmmsg(descriptor, messages, count, MSG_NOSIGNAL);
 }
 
 /* sendfile(2) has no MSG_NOSIGNAL: SIGPIPE is held back, and one that the call raised is taken. */
@@ -77,10 +116,6 @@ static inline ssize_t csystem_send_file(int socket, int file, off_t *offset, siz
     pthread_sigmask(SIG_SETMASK, &before, 0);
     errno = code;
     return result;
-}
-
-static inline int csystem_pair(int descriptors[2]) {
-    return socketpair(AF_UNIX, csystem_stream(), 0, descriptors);
 }
 
 /* clock_gettime(2) cannot fail for CLOCK_MONOTONIC; 2^64 ns are 584 years. */

@@ -25,7 +25,7 @@ struct LoadWorkerCommand: ParsableCommand {
             signal(SIGTERM, SIG_IGN)
             DescriptorLimit.raise()
             let reactor = try Reactor()
-            let line = Socket(adopting: Descriptor(adopting: STDIN_FILENO))
+            let line = try Socket(adoptingNumber: STDIN_FILENO)
             let channel = try Channel(adopting: line, on: reactor)
             let share = options.workload.share(share.index, of: share.count)
             WorkerLoad(share, toldBy: channel, on: reactor).run()

@@ -135,6 +135,7 @@ extension EndReason {
         case .timedOut(.linger): "timed_out_linger"
         case .limit(.input): "limit_input"
         case .limit(.line): "limit_line"
+        case .limit(.descriptors): "limit_descriptors"
         case .drained: "drained"
         case .failed: "failed"
         }

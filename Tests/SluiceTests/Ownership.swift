@@ -134,12 +134,12 @@ struct Ownership {
     }
 
     @Test func `a socket that can't be closed names the operation`() throws {
-        let number = try openedNumber()
+        let number = try Socket(for: .loopback(port: 0)).release().release()
         defer { Glibc.close(number) }
         let failure = ErrorCode(rawValue: EIO)
         #expect(throws: SocketError(.close, failure)) {
             try SystemCall.intercepting(failing(.close, with: failure)) {
-                try Socket(adopting: Descriptor(adopting: number)).close()
+                try Socket(adoptingNumber: number).close()
             }
         }
     }

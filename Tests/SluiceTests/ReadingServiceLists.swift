@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Lists of services, from a text and from a file: what counts, what is passed over, what is told
-// (W5, W6, W7).
+// Lists of services, from a text and from a file: what counts, what is passed over, what is told.
 
 import Glibc
 import TestSupport
@@ -82,6 +81,28 @@ struct ReadingServiceLists {
         #expect(ServiceTable(parsing: "#\(next)smtp 25/tcp mail\n").entries == [])
     }
 
+    // W8, X9
+    @Test func `without a transport the first service of any counts`() {
+        let table = ServiceTable(parsing: services)
+        #expect(table.port(of: "timserver", nil) == 37)
+        #expect(table.entry(of: "time", nil)?.transport == "udp")
+        #expect(table.entry(of: 53, nil)?.transport == "tcp")
+        #expect(table.name(of: 37, nil) == "time")
+        #expect(table.port(of: "mail", nil) == 25)
+        #expect(table.port(of: "no-such-service", nil) == nil)
+        #expect(table.name(of: 4_711, nil) == nil)
+    }
+
+    // W8
+    @Test func `an entry is found by name, by alias and by port`() {
+        let table = ServiceTable(parsing: services)
+        let entry = ServiceTable.Entry(name: "smtp", port: 25, transport: "tcp", aliases: ["mail"])
+        #expect(table.entry(of: "smtp") == entry)
+        #expect(table.entry(of: "mail") == entry)
+        #expect(table.entry(of: 25) == entry)
+        #expect(table.entry(of: 25, "udp") == nil)
+    }
+
     @Test func `entries keep the order of the list, and the first one counts`() {
         let table = ServiceTable(parsing: services)
         #expect(table.name(of: 25) == "smtp")
@@ -103,6 +124,7 @@ struct ReadingServiceLists {
     @Test(arguments: [
         "", " ", "\t\t", "#", "smtp", "smtp 25", "smtp tcp", "smtp 25/", "smtp /tcp", "smtp /",
         "smtp 25/tcp/udp", "smtp 25 /tcp", "smtp x/tcp", "smtp 65536/tcp", "smtp -1/tcp",
+        "smtp +25/tcp",
         "smtp 99999999999999999999999999/tcp", "smtp 0x19/tcp", "smtp 2.5/tcp", "smtp ２５/tcp",
         "smtp #25/tcp", "25/tcp smtp", "\u{0}", "smtp \u{0}25/tcp", "smtp 25\u{0}/tcp",
     ])

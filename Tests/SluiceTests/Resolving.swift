@@ -220,20 +220,52 @@ struct Resolving {
         #expect(throws: ResolverError.self) { try result.value?.get() }
     }
 
-    // T6
-    @Test(arguments: [
-        (EAI_NONAME, ResolverError.Reason.unknownName, "Name or service not known"),
-        (-5, .noAddress, "No address associated with hostname"),
-        (-9, .noAddress, "No address associated with hostname"),
-        (EAI_AGAIN, .temporaryFailure, "Temporary failure in name resolution"),
-        (EAI_FAIL, .other(EAI_FAIL), "Non-recoverable failure in name resolution"),
-    ])
+    // MARK: Reasons
+
+    // T6, A19
+    @Test(
+        arguments: [
+            (EAI_NONAME, .unknownName, "Name or service not known"),
+            (-5, .noAddress, "No address associated with hostname"),
+            (-9, .noAddressOfFamily, "Address family for hostname not supported"),
+            (EAI_AGAIN, .temporaryFailure, "Temporary failure in name resolution"),
+            (EAI_FAIL, .permanentFailure, "Non-recoverable failure in name resolution"),
+            (EAI_SERVICE, .unknownService, "Servname not supported for ai_socktype"),
+            (EAI_BADFLAGS, .invalidFlags, "Bad value for ai_flags"),
+            (EAI_FAMILY, .unsupportedFamily, "ai_family not supported"),
+            (EAI_SOCKTYPE, .unsupportedKind, "ai_socktype not supported"),
+            (-105, .invalidInternationalName, "Parameter string not correctly encoded"),
+            (EAI_OVERFLOW, .answerTooLong, "The answer is too long"),
+            (EAI_MEMORY, .noMemory, "Memory allocation failure"),
+            (EAI_SYSTEM, .system(.tooManyOpenFiles), "Too many open files"),
+            (-4_711, .other(-4_711), "Unknown error (-4711)"),
+        ] as [(CInt, ResolverError.Reason, String)])
     func `each answer of the name service has its reason and words`(
         code: CInt, reason: ResolverError.Reason, words: String
     ) {
-        let error = ResolverError("example.org", code: code)
-        #expect(error.reason == reason)
-        #expect("\(error)" == "resolve example.org: \(words)")
+        let answer = ResolverError.Reason(code: code, system: .tooManyOpenFiles)
+        #expect(answer == reason)
+        #expect("\(ResolverError("example.org", answer))" == "resolve example.org: \(words)")
+    }
+
+    // A19
+    @Test(
+        arguments: [
+            (HOST_NOT_FOUND, .unknownName), (TRY_AGAIN, .temporaryFailure),
+            (NO_RECOVERY, .permanentFailure), (NO_DATA, .noAddress),
+            (NETDB_INTERNAL, .system(.tooManyOpenFiles)), (0, .unknownName),
+        ] as [(CInt, ResolverError.Reason)])
+    func `the older answers of the name service have the same reasons`(
+        code: CInt, reason: ResolverError.Reason
+    ) {
+        #expect(ResolverError.Reason(hostCode: code, system: .tooManyOpenFiles) == reason)
+        let memory = ResolverError.Reason(hostCode: NETDB_INTERNAL, system: .noMemory)
+        #expect(memory == .noMemory)
+    }
+
+    @Test func `a question too many has words of its own`() {
+        let error = ResolverError("example.org", .tooManyQuestions)
+        #expect("\(error)" == "resolve example.org: Too many questions wait already")
     }
 }
 

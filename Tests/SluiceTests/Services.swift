@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Ports by the names of services: what the system knows, and numbers as people write them
-// (T5, T14, W4).
+// Ports by the names of services: what the system knows, and numbers as people write them.
 
 import Glibc
 import TestSupport
@@ -49,13 +48,13 @@ struct Services {
 
     // MARK: Names
 
-    // T5, W4
+    // T5, W4, P15
     @Test(.enabled(if: hasServices), arguments: [("smtp", 25), ("mail", 25), ("http", 80)])
     func `a service's name or alias is its port`(name: String, port: UInt16) throws {
         #expect(try ServicePort.number(of: name) == port)
     }
 
-    // W4
+    // W4, W8, N32
     @Test(.enabled(if: hasServices))
     func `a port has the official name of its service`() {
         #expect(ServicePort.name(of: 25) == "smtp")
@@ -64,7 +63,7 @@ struct Services {
         #expect(ServicePort.name(of: 65_535) == nil)
     }
 
-    // W4
+    // W4, P15
     @Test(.enabled(if: hasServices))
     func `services of another transport are others`() throws {
         #expect(try ServicePort.number(of: "tftp", "udp") == 69)
@@ -73,12 +72,46 @@ struct Services {
         #expect(ServicePort.name(of: 69, "tcp") == nil)
     }
 
+    // X9
+    @Test(.enabled(if: hasServices))
+    func `without a transport the service of any is meant`() throws {
+        #expect(try ServicePort.number(of: "tftp", nil) == 69)
+        #expect(try ServicePort.number(of: "mail", nil) == 25)
+        #expect(ServicePort.name(of: 69, nil) == "tftp")
+        #expect(ServicePort.entry(of: "tftp", nil)?.transport == "udp")
+        #expect(ServicePort.entry(of: 69, nil)?.transport == "udp")
+        #expect(throws: PortError.unknownService("no-such-service")) {
+            try ServicePort.number(of: "no-such-service", nil)
+        }
+        #expect(ServicePort.name(of: 65_535, nil) == nil)
+    }
+
+    // W4, W8
+    @Test(.enabled(if: hasServices))
+    func `a service has one entry, whether by name, alias or port`() throws {
+        let entry = try #require(ServicePort.entry(of: "mail"))
+        #expect(entry.name == "smtp")
+        #expect(entry.port == 25)
+        #expect(entry.transport == "tcp")
+        #expect(entry.aliases.contains("mail"))
+        #expect(ServicePort.entry(of: "smtp") == entry)
+        #expect(ServicePort.entry(of: 25) == entry)
+    }
+
+    @Test(arguments: ["", "80", "http\u{0}", "\u{0}", "no-such-service"])
+    func `what is no service's name has no entry`(name: String) {
+        #expect(ServicePort.entry(of: name) == nil)
+        #expect(ServicePort.entry(of: name, nil) == nil)
+    }
+
     @Test(arguments: ["", "no-such-transport", "tcp\u{0}", "tcp\u{0}udp", "\u{0}"])
     func `a transport that nobody knows has no services`(transport: String) {
         #expect(throws: PortError.unknownService("smtp")) {
             try ServicePort.number(of: "smtp", transport)
         }
         #expect(ServicePort.name(of: 25, transport) == nil)
+        #expect(ServicePort.entry(of: "smtp", transport) == nil)
+        #expect(ServicePort.entry(of: 25, transport) == nil)
     }
 
     @Test func `a number is the same port for every transport`() throws {
@@ -91,17 +124,23 @@ struct Services {
         #expect(throws: PortError.unknownService(name)) { try ServicePort.number(of: name) }
     }
 
+    // W8, X9
     @Test(.enabled(if: hasServices))
     func `the system and its own file agree about every service`() throws {
         let table = try ServiceTable()
         #expect(!table.entries.isEmpty)
         for entry in table.entries {
-            for name in [entry.name] + entry.aliases {
-                let port = try ServicePort.number(of: name, entry.transport)
-                #expect(port == table.port(of: name, entry.transport), "\(name)")
+            for transport in [entry.transport, nil] {
+                for name in [entry.name] + entry.aliases {
+                    let port = try ServicePort.number(of: name, transport)
+                    #expect(port == table.port(of: name, transport), "\(name)")
+                    let found = ServicePort.entry(of: name, transport)
+                    #expect(found == table.entry(of: name, transport), "\(name)")
+                }
+                let found = ServicePort.entry(of: entry.port, transport)
+                #expect(found == table.entry(of: entry.port, transport), "\(entry.port)")
+                #expect(ServicePort.name(of: entry.port, transport) == found?.name)
             }
-            let name = ServicePort.name(of: entry.port, entry.transport)
-            #expect(name == table.name(of: entry.port, entry.transport))
         }
     }
 

@@ -23,10 +23,17 @@ public enum IPAddress: Hashable, Sendable {
     public static let any = IPAddress.v4(0)
     /// ::, for a listener, every IPv6 address of the machine.
     public static let any6 = IPAddress.v6(high: 0, low: 0, scope: 0)
+    /// 255.255.255.255: every machine of the local network.
+    ///
+    /// Source: RFC 919, 7.
+    public static let broadcast = IPAddress.v4(.max)
 
     /// Reads `192.0.2.1`, `2001:db8::1` or `fe80::1%eth0`; anything else, names too, gives `nil`.
     ///
-    /// Source: inet_pton(3); the part after `%` is an interface's name or number.
+    /// Four decimal numbers without leading zeros, or IPv6 in any of its spellings; no blanks, no
+    /// brackets, no port. After `%` stands the number of an interface, 1 or more, or the name of one
+    /// that this machine has; digits alone are a number, so that ``description`` reads back as
+    /// the same address. Source: inet_pton(3), RFC 4291, 2.2, RFC 4007, 11.
     public init?(_ text: String) {
         // C would take the text up to there for the whole.
         if text.utf8.contains(0) { return nil }
@@ -42,7 +49,9 @@ public enum IPAddress: Hashable, Sendable {
         }
         var scope: UInt32 = 0
         if parts.count == 2 {
-            scope = UInt32(digits: parts[1]) ?? if_nametoindex(String(parts[1]))
+            let zone = String(parts[1])
+            // Without such an interface, the text is no address.
+            scope = UInt32(digits: zone[...]) ?? (try? NetworkInterface.index(of: zone)) ?? 0
             if scope == 0 { return nil }
         }
         self.init(six, scope: scope)
@@ -52,14 +61,6 @@ public enum IPAddress: Hashable, Sendable {
     public var isIPv6: Bool {
         if case .v6 = self { return true }
         return false
-    }
-
-    /// Whether this stands for any address: 0.0.0.0 or ::.
-    public var isUnspecified: Bool {
-        switch self {
-        case .v4(let value): value == 0
-        case .v6(let high, let low, _): high == 0 && low == 0
-        }
     }
 
     /// Whether this is ::ffff:0:0/96, an IPv4 address inside IPv6.

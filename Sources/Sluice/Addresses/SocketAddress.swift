@@ -3,20 +3,31 @@
 // A resolved address: what bind(2) and connect(2) take and what getsockname(2) gives.
 // Nothing here asks a name service.
 
-import CSystemCalls
-import Glibc
-
 /// Where a socket is, or connects to: an IP address and port, or a name of a Unix socket.
 public enum SocketAddress: Hashable, Sendable {
     /// An IPv4 or IPv6 address and a port. Source: ip(7), ipv6(7).
     case ip(IPAddress, port: UInt16)
+    /// An IPv6 address and a port with flow information other than 0: the flow label, below the
+    /// traffic class. The kernel tells it only where it was asked to. Source: RFC 3542, ipv6(7).
+    indirect case flow(IPAddress, port: UInt16, information: UInt32)
     /// A Unix socket in the file system: at most 107 bytes of UTF-8. Source: unix(7).
     case unix(path: String)
     /// A Unix socket outside the file system: at most 107 bytes, of which any may be zero. Source:
     /// unix(7).
     case abstract(name: [UInt8])
-    /// A Unix socket that nobody gave a name, such as the client's end.
+    /// A Unix socket that nobody gave a name, such as the client's end; to bind to it has the kernel
+    /// choose an abstract name.
     case unnamed
+    /// A party of netlink: the port of its socket, 0 for the kernel, and a mask of the groups that
+    /// it hears. Source: netlink(7).
+    case netlink(port: UInt32, groups: UInt32)
+    /// A virtual machine or its host, and a port there. Source: vsock(7).
+    case vsock(contextID: UInt32, port: UInt32)
+    /// An interface and a protocol of frames. Source: packet(7).
+    case packet(LinkAddress)
+    /// An address of any other family, as the bytes that follow the family in its C structure; of a
+    /// Unix socket, a path that is not UTF-8.
+    case other(family: AddressFamily, bytes: [UInt8])
 
     /// 127.0.0.1 and a port; 0 lets the kernel choose one.
     public static func loopback(port: UInt16) -> SocketAddress { .ip(.loopback, port: port) }
@@ -36,146 +47,90 @@ public enum SocketAddress: Hashable, Sendable {
         self = .ip(address, port: port)
     }
 
+    /// An address of a host that is written as a number, and a port.
+    ///
+    /// The empty text is every IPv4 address of the machine, and `<broadcast>` is 255.255.255.255, as
+    /// in Python; a name gives `nil`, for nothing is looked up.
+    public init?(host: String, port: UInt16) {
+        switch host {
+        case "": self = .any(port: port)
+        case "<broadcast>": self = .broadcast(port: port)
+        default:
+            guard let address = IPAddress(host) else { return nil }
+            self = .ip(address, port: port)
+        }
+    }
+
+    /// 255.255.255.255 and a port: every machine of the local network.
+    public static func broadcast(port: UInt16) -> SocketAddress { .ip(.v4(.max), port: port) }
+
     /// The IP address, where there is one.
     public var ipAddress: IPAddress? {
-        if case .ip(let address, _) = self { return address }
-        return nil
+        switch self {
+        case .ip(let address, _), .flow(let address, _, _): address
+        default: nil
+        }
     }
 
-    /// The port, where there is one.
+    /// The port of an IP address, where there is one.
     public var port: UInt16? {
-        if case .ip(_, let port) = self { return port }
-        return nil
+        switch self {
+        case .ip(_, let port), .flow(_, let port, _): port
+        default: nil
+        }
     }
 
-    /// The same address with another port; Unix addresses stay as they are.
+    /// The same address with another port; addresses without one stay as they are.
     public func with(port: UInt16) -> SocketAddress {
-        if case .ip(let address, _) = self { return .ip(address, port: port) }
+        switch self {
+        case .ip(let address, _): .ip(address, port: port)
+        case .flow(let address, _, let information):
+            .flow(address, port: port, information: information)
+        default: self
+        }
+    }
+
+    /// The address with an IPv4-mapped IP told as IPv4.
+    var unmapped: SocketAddress {
+        if case .ip(let ip, let port) = self, ip.isIPv4Mapped {
+            return .ip(ip.unmapped, port: port)
+        }
         return self
+    }
+
+    /// The family that the address is of.
+    public var family: AddressFamily {
+        switch self {
+        case .ip(let address, _): address.isIPv6 ? .ipv6 : .ipv4
+        case .flow: .ipv6
+        case .unix, .abstract, .unnamed: .unix
+        case .netlink: .netlink
+        case .vsock: .vsock
+        case .packet: .packet
+        case .other(let family, _): family
+        }
     }
 }
 
 extension SocketAddress: CustomStringConvertible {
-    /// `127.0.0.1:80`, `[::1]:80`, `/run/socket`, `@name` or `unnamed`.
+    /// `127.0.0.1:80`, `[::1]:80`, `/run/socket`, `@name`, `unnamed`, `netlink:0`, `vsock:2:80`,
+    /// `packet:1`, or the family and the bytes.
     public var description: String {
         switch self {
         case .ip(let address, let port):
             return address.isIPv6 ? "[\(address)]:\(port)" : "\(address):\(port)"
+        case .flow(let address, let port, let information):
+            return "[\(address)]:\(port)/\(information)"
         case .unix(let path): return path
         case .abstract(let name): return "@" + String(decoding: name, as: UTF8.self)
         case .unnamed: return "unnamed"
-        }
-    }
-}
-
-// MARK: - The kernel's form
-
-extension SocketAddress {
-    var family: CInt {
-        switch self {
-        case .ip(let address, _): address.isIPv6 ? AF_INET6 : AF_INET
-        case .unix, .abstract, .unnamed: AF_UNIX
-        }
-    }
-
-    /// The address as the kernel takes it.
-    ///
-    /// - Throws: `.nameTooLong` for a Unix name that does not fit, `.invalidArgument` for a path
-    ///   that is none.
-    func kernelForm() throws(ErrorCode) -> KernelAddress {
-        switch self {
-        case .ip(.v4(let value), let port):
-            return KernelAddress(
-                sockaddr_in(
-                    sin_family: sa_family_t(AF_INET), sin_port: port.bigEndian,
-                    sin_addr: in_addr(s_addr: value.bigEndian), sin_zero: (0, 0, 0, 0, 0, 0, 0, 0)))
-        case .ip(let address, let port):
-            var scope: UInt32 = 0
-            if case .v6(_, _, let number) = address { scope = number }
-            return KernelAddress(
-                sockaddr_in6(
-                    sin6_family: sa_family_t(AF_INET6), sin6_port: port.bigEndian, sin6_flowinfo: 0,
-                    sin6_addr: address.in6, sin6_scope_id: scope))
-        case .unix(let path):
-            if path.isEmpty || path.utf8.contains(0) { throw .invalidArgument }
-            return try KernelAddress(unixName: Array(path.utf8) + [0])
-        case .abstract(let name): return try KernelAddress(unixName: [0] + name)
-        case .unnamed: return try KernelAddress(unixName: [])
-        }
-    }
-
-    /// Reads what the kernel wrote; `nil` for a family that is neither IP nor Unix.
-    init?(_ storage: borrowing sockaddr_storage, length: socklen_t) {
-        let length = min(Int(length), MemoryLayout<sockaddr_storage>.size)
-        let address = withUnsafeBytes(of: storage) { bytes -> SocketAddress? in
-            guard length >= MemoryLayout<sa_family_t>.size else { return .unnamed }
-            switch CInt(bytes.loadUnaligned(as: sa_family_t.self)) {
-            case AF_INET where length >= MemoryLayout<sockaddr_in>.size:
-                let form = bytes.loadUnaligned(as: sockaddr_in.self)
-                return .ip(
-                    .v4(UInt32(bigEndian: form.sin_addr.s_addr)),
-                    port: UInt16(bigEndian: form.sin_port))
-            case AF_INET6 where length >= MemoryLayout<sockaddr_in6>.size:
-                let form = bytes.loadUnaligned(as: sockaddr_in6.self)
-                return .ip(
-                    IPAddress(form.sin6_addr, scope: form.sin6_scope_id),
-                    port: UInt16(bigEndian: form.sin6_port))
-            case AF_UNIX: return Self.unixName(bytes[MemoryLayout<sa_family_t>.size..<length])
-            default: return nil
-            }
-        }
-        guard let address else { return nil }
-        self = address
-    }
-
-    private static func unixName(_ name: Slice<UnsafeRawBufferPointer>) -> SocketAddress {
-        guard let first = name.first else { return .unnamed }
-        if first == 0 { return .abstract(name: Array(name.dropFirst())) }
-        return .unix(path: String(decoding: name.prefix { $0 != 0 }, as: UTF8.self))
-    }
-
-    /// Has the kernel fill an address in and reads it; `nil` if the call fails or the family is
-    /// foreign.
-    static func filled(
-        by call: (UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> CInt
-    ) -> (result: CInt, address: SocketAddress?) {
-        var storage = sockaddr_storage()
-        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
-        let result = withUnsafeMutablePointer(to: &storage) { pointer in
-            // `sockaddr_storage` is made to be written as any other kind of address.
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { call($0, &length) }
-        }
-        return (result, result < 0 ? nil : SocketAddress(storage, length: length))
-    }
-}
-
-/// An address as the kernel takes it.
-struct KernelAddress {
-    private var storage = sockaddr_storage()
-    private var length = 0
-
-    init<Form>(_ form: Form) {
-        length = MemoryLayout<Form>.size
-        withUnsafeMutableBytes(of: &storage) { $0.storeBytes(of: form, as: Form.self) }
-    }
-
-    /// - Throws: `.nameTooLong` for a name that does not fit into `sockaddr_un`.
-    init(unixName name: [UInt8]) throws(ErrorCode) {
-        let start = MemoryLayout<sa_family_t>.size
-        if start + name.count > MemoryLayout<sockaddr_un>.size { throw .nameTooLong }
-        length = start + name.count
-        storage.ss_family = sa_family_t(AF_UNIX)
-        withUnsafeMutableBytes(of: &storage) { bytes in
-            UnsafeMutableRawBufferPointer(rebasing: bytes[start...]).copyBytes(from: name)
-        }
-    }
-
-    func withPointer<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
-        withUnsafePointer(to: storage) { pointer in
-            // `sockaddr_storage` is made to be read as any other kind of address.
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                body($0, socklen_t(length))
-            }
+        case .netlink(let port, let groups):
+            return "netlink:\(port)" + (groups == 0 ? "" : "/\(groups)")
+        case .vsock(let contextID, let port): return "vsock:\(contextID):\(port)"
+        case .packet(let link): return "packet:\(link.interface)"
+        case .other(let family, let bytes):
+            return "\(family):"
+                + bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
         }
     }
 }

@@ -133,6 +133,12 @@ extension Connection {
         }
     }
 
+    /// Takes descriptors that the peer passes from now on, as ``Channel/receiveDescriptors(upTo:)``.
+    public func receiveDescriptors(upTo limit: Int) { channel.receiveDescriptors(upTo: limit) }
+
+    /// Takes the descriptor that has waited longest; `nil` where none waits.
+    public func takeDescriptor() -> Descriptor? { channel.takeDescriptor() }
+
     /// Chunks of bytes as they come, to the end of the input.
     public nonisolated var chunks: Chunks { Chunks(connection: self) }
 

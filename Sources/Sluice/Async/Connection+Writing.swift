@@ -22,6 +22,17 @@ extension Connection {
         if try channel.write(bytes) == .aboveMark { try await waitForRoom() }
     }
 
+    /// Passes descriptors to the process at the other end, with the first of the bytes; waits while
+    /// the queue is above the high mark.
+    ///
+    /// - Throws: ``SocketError``, as ``Channel/write(_:passing:)``, or with `.cancelled` or
+    ///   `.timedOut`: what was written goes out all the same.
+    public func write(
+        _ bytes: [UInt8], passing descriptors: consuming DescriptorList
+    ) async throws(SocketError) {
+        if try channel.write(bytes, passing: descriptors) == .aboveMark { try await waitForRoom() }
+    }
+
     /// Writes text; waits while the queue is above the high mark.
     ///
     /// - Throws: ``ChannelError``, as ``Channel/write(_:)-(String)``, or `.socket` as

@@ -141,26 +141,6 @@ extension Channel {
         }
     }
 
-    /// Reads an option of the socket underneath.
-    ///
-    /// - Throws: ``SocketError`` with operation `.getOption`.
-    public func get<Value>(_ option: SocketOption<Value>) throws(SocketError) -> Value {
-        guard let value = try socket?.get(option) else {
-            throw SocketError(.getOption, .badDescriptor, at: peerAddress)
-        }
-        return value
-    }
-
-    /// Changes an option of the socket underneath.
-    ///
-    /// - Throws: ``SocketError`` with operation `.setOption`.
-    public func set<Value>(_ option: SocketOption<Value>, to value: Value) throws(SocketError) {
-        guard state.phase != .closed else {
-            throw SocketError(.setOption, .badDescriptor, at: peerAddress)
-        }
-        try socket?.set(option, to: value)
-    }
-
     /// The number that the kernel knows the socket by; `nil` once it is closed.
     var socketNumber: CInt? {
         switch socket {

@@ -225,7 +225,12 @@ extension Channel {
         if state.phase == .connecting { return .wouldBlock }
         guard state.input == .open, let start = buffer.baseAddress else { return .endOfStream }
         do {
-            let result = try socket?.receive(into: start, upTo: size) ?? .endOfStream
+            let result: ReadResult
+            if let passed = rare?.passed {
+                result = try receive(into: buffer, upTo: size, passed)
+            } else {
+                result = try socket?.receive(into: start, upTo: size) ?? .endOfStream
+            }
             switch result {
             case .bytes(let count):
                 counted.bytesReceived &+= UInt64(count)

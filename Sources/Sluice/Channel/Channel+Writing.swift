@@ -83,7 +83,7 @@ extension Channel {
     }
 
     /// Offers the kernel what is to go out; a blocking channel waits until it has taken all.
-    private func sendDue() throws(SocketError) {
+    func sendDue() throws(SocketError) {
         guard shared.values.isBlocking else {
             if isDue, !waitsForKernel { flushQueue() }
             return
@@ -165,7 +165,7 @@ extension Channel {
     /// Whether bytes wait that are to go out.
     var isDue: Bool { (output?.dueByteCount ?? 0) > 0 }
 
-    private var markResult: WriteResult {
+    var markResult: WriteResult {
         guard let output else { return .accepted }
         if output.waitingByteCount <= shared.values.highWaterMark { return .accepted }
         if !output.isAboveMark {

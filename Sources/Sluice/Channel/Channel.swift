@@ -124,6 +124,8 @@ public final class Channel {
         /// What the reactor met by itself, for who asks; reading tells it as the end.
         var socketError: SocketError?
         var localAddress: SocketAddress?
+        /// Where descriptors go that the peer passes, if they are wanted.
+        var passed: PassedDescriptors?
         /// The copy that reads this channel, and the one that writes to it.
         var copyOut: (any Pump)?
         var copyIn: (any Pump)?

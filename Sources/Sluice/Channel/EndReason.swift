@@ -33,6 +33,8 @@ public enum EndReason: Hashable, Sendable {
         case input
         /// A line that ``Channel/onLine(_:)`` was to be given.
         case line
+        /// Descriptors that the peer has passed and nobody has taken.
+        case descriptors
     }
 }
 
@@ -47,6 +49,7 @@ extension EndReason: CustomStringConvertible {
         case .timedOut(.linger): "timed out: lingering"
         case .limit(.input): "over the limit: unconsumed input"
         case .limit(.line): "over the limit: a line"
+        case .limit(.descriptors): "over the limit: passed descriptors"
         case .drained: "drained"
         case .failed(let error): "failed: \(error)"
         }

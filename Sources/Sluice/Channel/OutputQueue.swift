@@ -12,6 +12,8 @@ final class OutputQueue {
         var bytes: [UInt8]
         var start: Int
         var file: FileRange?
+        /// Go out with the first of the bytes.
+        var descriptors: PassedDescriptors?
         var count: Int { file?.left ?? bytes.count - start }
     }
 
@@ -21,6 +23,8 @@ final class OutputQueue {
     private static var vectorCount: Int { 64 }
     /// How many files wait at most: each holds a descriptor.
     static var fileLimit: Int { 64 }
+    /// How many descriptors wait at most to be passed on.
+    static var descriptorLimit: Int { 1_024 }
 
     private var segments: [Segment] = []
     private var first = 0
@@ -32,6 +36,8 @@ final class OutputQueue {
     private(set) var fileByteCount = 0
     /// How many files wait.
     private(set) var fileCount = 0
+    /// How many descriptors wait to be passed on.
+    private(set) var descriptorCount = 0
     /// How many of the bytes, at the back, wait for more to be written or for a flush.
     private(set) var heldByteCount = 0
     /// Set when the queue has risen above the high mark and has not fallen to the low one since.
@@ -77,6 +83,14 @@ final class OutputQueue {
         if start >= bytes.count { return }
         byteCount += bytes.count - start
         segments.append(Segment(bytes: bytes, start: start))
+    }
+
+    /// Adds bytes with descriptors, and lets all that was held back before them go.
+    func append(_ bytes: [UInt8], passing descriptors: PassedDescriptors) {
+        release()
+        byteCount += bytes.count
+        descriptorCount += descriptors.list.count
+        segments.append(Segment(bytes: bytes, start: 0, descriptors: descriptors))
     }
 
     /// Adds a range of a file, and lets all that was held back before it go.
@@ -126,8 +140,17 @@ final class OutputQueue {
         if let file = segments[first].file {
             return try dropSent(socket.send(file), of: file)
         }
+        if let passed = segments[first].descriptors {
+            let segment = segments[first]
+            let result = try socket.send(segment.bytes.span.bytes, passing: passed.list)
+            if case .bytes = result {
+                segments[first].descriptors = nil
+                descriptorCount -= passed.list.count
+            }
+            return dropSent(result)
+        }
         let run = segments[first..<min(segments.count, first + Self.vectorCount)]
-        let last = run.firstIndex { $0.file != nil } ?? run.endIndex
+        let last = run.firstIndex { $0.file != nil || $0.descriptors != nil } ?? run.endIndex
         if last - first == 1 || heldByteCount > 0 {
             let segment = segments[first]
             let end = segment.start + min(segment.count, dueByteCount)

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What is open on a reactor: channels and listeners, with their addresses, state and counters.
+// What is open on a reactor: channels, datagrams' too, and listeners, with their addresses, state and counters.
 // A list of values, taken at one moment; nothing is asked of the kernel for it that costs.
 
 internal import Glibc
 
-/// A channel or a listener of a reactor, as it was when the list was made.
+/// A channel, a datagram channel or a listener of a reactor, as it was when the list was made.
 public struct OpenSocket: Hashable, Sendable {
     /// What it is.
     public enum Kind: Hashable, Sendable {
@@ -13,6 +13,8 @@ public struct OpenSocket: Hashable, Sendable {
         case channel(Channel.Status)
         /// It waits for clients.
         case listener
+        /// It sends and hears datagrams.
+        case datagrams
     }
 
     /// `sock` and the descriptor's number, such as `sock7`.
@@ -21,9 +23,10 @@ public struct OpenSocket: Hashable, Sendable {
     public let kind: Kind
     /// This side's address; `nil` where the kernel does not tell it any more.
     public let localAddress: SocketAddress?
-    /// The peer's address; `nil` for a listener.
+    /// The peer's address; `nil` for a listener, and for datagrams without one peer.
     public let peerAddress: SocketAddress?
-    /// What went over a channel; zeros for a listener.
+    /// What went over a channel, where each datagram counts as a read or a write; zeros for a
+    /// listener.
     public let counters: ChannelCounters
     /// How many bytes a channel has read that are not consumed.
     public let unreadByteCount: Int
@@ -32,7 +35,7 @@ public struct OpenSocket: Hashable, Sendable {
 }
 
 extension Reactor {
-    /// The channels and listeners that are open, in the order of their descriptors.
+    /// The channels, datagram channels and listeners that are open, in the order of their descriptors.
     ///
     /// A channel that was closed is not on the list any more, even if its output still goes out.
     ///
@@ -91,5 +94,30 @@ extension Listener: Inspectable {
         OpenSocket(
             name: name, kind: .listener, localAddress: address, peerAddress: nil,
             counters: ChannelCounters(), unreadByteCount: 0, unsentByteCount: 0)
+    }
+}
+
+extension DatagramChannel: Inspectable {
+    /// `sock` and the descriptor's number, such as `sock5`; `nil` once the channel is closed.
+    public var name: String? { descriptorNumber.map { "sock\($0)" } }
+
+    fileprivate var descriptorNumber: CInt? {
+        switch socket {
+        case .some(let socket): socket.number
+        case .none: nil
+        }
+    }
+
+    fileprivate func inspected(as name: String) -> OpenSocket {
+        var sum = ChannelCounters()
+        sum.bytesReceived = counters.bytesReceived
+        sum.bytesSent = counters.bytesSent
+        sum.reads = counters.datagramsReceived
+        sum.writes = counters.datagramsSent
+        return OpenSocket(
+            name: name, kind: .datagrams,
+            // The kernel always has one for an open socket.
+            localAddress: try? localAddress, peerAddress: peerAddress, counters: sum,
+            unreadByteCount: 0, unsentByteCount: unsentByteCount)
     }
 }

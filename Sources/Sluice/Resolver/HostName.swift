@@ -8,11 +8,14 @@ import Glibc
 
 /// Questions to the system's name service that wait for the answer, which may take seconds.
 ///
-/// Never ask from a reactor's thread: a client there resolves in the background.
+/// Never ask from a reactor's thread: a client there resolves in the background. Nobody is asked
+/// for the addresses of a host that is written as a number. A name that is empty, is `*`, has a
+/// zero byte in it or more than 1,024 bytes is known to nobody.
 public enum HostName {
-    /// The addresses of a host, in the order in which they should be tried.
+    /// The addresses of a host, in the order in which they should be tried; never none.
     ///
-    /// A number is its own address and nobody is asked. Source: getaddrinfo(3).
+    /// A number is its own address. Those of families that this machine has no addresses of are
+    /// left out. Source: getaddrinfo(3), `AI_ADDRCONFIG`.
     ///
     /// - Throws: ``ResolverError``, such as `.unknownName`.
     @available(
@@ -21,45 +24,102 @@ public enum HostName {
     )
     public static func addresses(of name: String) throws(ResolverError) -> [IPAddress] {
         if let address = IPAddress(name) { return [address] }
-        // C would take the name up to there for the whole.
-        if name.isEmpty || name.utf8.contains(0) { throw ResolverError(name, .unknownName) }
-        var hints = addrinfo()
-        hints.ai_socktype = csystem_stream_type()
-        hints.ai_flags = AI_ADDRCONFIG
-        var list: UnsafeMutablePointer<addrinfo>?
-        let code = getaddrinfo(name, nil, &hints, &list)
-        guard code == 0 else { throw ResolverError(name, code: code) }
-        defer { freeaddrinfo(list) }
-        var addresses: [IPAddress] = []
-        var next = list
-        while let entry = next {
-            if let address = SocketAddress(entry.pointee)?.ipAddress { addresses.append(address) }
-            next = entry.pointee.ai_next
-        }
+        let answers = try addressInfo(of: name, kind: .stream, flags: .configuredFamilies)
+        let addresses = answers.compactMap(\.address.ipAddress)
         if addresses.isEmpty { throw ResolverError(name, .noAddress) }
         return addresses
     }
 
-    /// The primary name of the host that has an address.
+    /// The first address of a host: of one family, or of whichever comes first.
     ///
-    /// Source: getnameinfo(3), `NI_NAMEREQD`.
+    /// A number is its own address. With `.ipv4` it asks what gethostbyname(3) does.
+    ///
+    /// - Throws: ``ResolverError``, such as `.unknownName`, and `.noAddressOfFamily` for a number
+    ///   of the other family.
+    @available(*, noasync, message: "it blocks the thread: it waits for the name service")
+    public static func address(
+        of name: String, family: AddressFamily = .unspecified
+    ) throws(ResolverError) -> IPAddress {
+        if family == .unspecified { return try addresses(of: name)[0] }
+        let answers = try addressInfo(of: name, family: family, kind: .stream)
+        guard let address = answers.first?.address.ipAddress else {
+            throw ResolverError(name, .noAddress)
+        }
+        return address
+    }
+
+    /// A host's primary name, other names and addresses, by any of its names.
+    ///
+    /// A number is its own name and address. Source: gethostbyname2_r(3).
+    ///
+    /// - Parameter family: of the addresses, `.ipv4` or `.ipv6`.
+    /// - Throws: ``ResolverError``, such as `.unknownName`; `.noAddressOfFamily` for a number of
+    ///   the other family, `.unsupportedFamily` for any but the two.
+    @available(*, noasync, message: "it blocks the thread: it waits for the name service")
+    public static func entry(
+        of name: String, family: AddressFamily = .ipv4
+    ) throws(ResolverError) -> HostEntry {
+        guard family == .ipv4 || family == .ipv6 else {
+            throw ResolverError(name, .unsupportedFamily)
+        }
+        if let address = IPAddress(name) {
+            guard address.isIPv6 == (family == .ipv6) else {
+                throw ResolverError(name, .noAddressOfFamily)
+            }
+            return HostEntry(name: name, aliases: [], addresses: [address])
+        }
+        guard canAsk(for: name) else { throw ResolverError(name, .unknownName) }
+        return try ask(name) { record, memory, found, code in
+            gethostbyname2_r(
+                name, family.rawValue, record, memory.baseAddress, memory.count, &found, &code)
+        }
+    }
+
+    /// The primary name, other names and addresses of the host that has an address.
+    ///
+    /// Source: gethostbyaddr_r(3).
+    ///
+    /// - Throws: ``ResolverError``, such as `.unknownName`.
+    @available(*, noasync, message: "it blocks the thread: it waits for the name service")
+    public static func entry(of address: IPAddress) throws(ResolverError) -> HostEntry {
+        switch address {
+        case .v4(let value):
+            return try entry(of: address, in_addr(s_addr: value.bigEndian), AF_INET)
+        case .v6(_, _, let scope):
+            return try entry(of: address, address.in6, AF_INET6, scope: scope)
+        }
+    }
+
+    /// The primary name of the host that has an address.
     ///
     /// - Throws: ``ResolverError``, such as `.unknownName`.
     @available(*, noasync, message: "it blocks the thread: it waits for the name service")
     public static func name(of address: IPAddress) throws(ResolverError) -> String {
-        var name = [CChar](repeating: 0, count: Int(NI_MAXHOST))
-        // An IP address always has a kernel's form.
-        guard let form = try? SocketAddress.ip(address, port: 0).kernelForm() else {
-            throw ResolverError("\(address)", .unknownName)
-        }
-        let code = form.withPointer { pointer, length in
-            getnameinfo(pointer, length, &name, socklen_t(name.count), nil, 0, NI_NAMEREQD)
-        }
-        guard code == 0 else { throw ResolverError("\(address)", code: code) }
-        return text(name)
+        try entry(of: address).name
     }
 
-    /// This machine's own name.
+    /// The name of a host with its domain, by any of its names or addresses: the first that has a
+    /// dot, of those that its address has, else the primary one.
+    ///
+    /// The empty name, 0.0.0.0 and :: stand for this machine. Where the host or its address is
+    /// unknown, the name comes back as it is.
+    @available(*, noasync, message: "it blocks the thread: it waits for the name service")
+    public static func fullName(of name: String = "") -> String {
+        let isOwn = name.isEmpty || IPAddress(name)?.isUnspecified == true
+        let name = isOwn ? own : name
+        do throws(ResolverError) {
+            return try entry(of: address(of: name)).fullName
+        } catch {
+            // Nobody knows better than who asks.
+            return name
+        }
+    }
+}
+
+// MARK: - This machine
+
+extension HostName {
+    /// This machine's own name; it need not have a domain.
     ///
     /// Source: gethostname(2).
     public static var own: String {
@@ -69,20 +129,64 @@ public enum HostName {
         return text(name)
     }
 
-    private static func text(_ name: [CChar]) -> String {
-        String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    /// Gives this machine another name, until it starts anew.
+    ///
+    /// For the privileged; at most 64 bytes of UTF-8. Source: sethostname(2).
+    ///
+    /// - Throws: the ``ErrorCode``: `.notPermitted`, `.nameTooLong`, `.invalidArgument` for a name
+    ///   with a zero byte.
+    public static func setOwn(_ name: String) throws(ErrorCode) {
+        let byteCount = name.utf8.count
+        // Whoever reads the name would stop at the zero.
+        if name.utf8.contains(0) { throw .invalidArgument }
+        // The kernel calls this an invalid argument as well.
+        if byteCount > 64 { throw .nameTooLong }
+        _ = try retrying { SystemCall.setHostName.made { sethostname(name, byteCount) } }
     }
 }
 
-extension SocketAddress {
-    /// The address of one of getaddrinfo's answers.
-    fileprivate init?(_ entry: addrinfo) {
-        var storage = sockaddr_storage()
-        let length = min(Int(entry.ai_addrlen), MemoryLayout<sockaddr_storage>.size)
-        guard let source = entry.ai_addr else { return nil }
-        withUnsafeMutableBytes(of: &storage) {
-            $0.copyMemory(from: UnsafeRawBufferPointer(start: source, count: length))
+// MARK: - Asking
+
+extension HostName {
+    private typealias Record = UnsafeMutablePointer<hostent>
+
+    /// Whether a text may be the name of a host: C takes `*` for no name at all, and one with a
+    /// zero byte for what stands before it; no name service has one of more than `NI_MAXHOST`.
+    static func canAsk(for name: String) -> Bool {
+        !name.isEmpty && name != "*" && name.utf8.count < Int(NI_MAXHOST)
+            && SystemDatabase.canAsk(for: name)
+    }
+
+    /// What C has written, up to the zero.
+    static func text(_ name: [CChar]) -> String {
+        String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    private static func entry<Form>(
+        of address: IPAddress, _ form: Form, _ family: CInt, scope: UInt32 = 0
+    ) throws(ResolverError) -> HostEntry {
+        try ask("\(address)", scope: scope) { record, memory, found, code in
+            withUnsafeBytes(of: form) { bytes in
+                gethostbyaddr_r(
+                    bytes.baseAddress, socklen_t(bytes.count), family, record, memory.baseAddress,
+                    memory.count, &found, &code)
+            }
         }
-        self.init(storage, length: entry.ai_addrlen)
+    }
+
+    private static func ask(
+        _ name: String, scope: UInt32 = 0,
+        _ question: (Record, UnsafeMutableBufferPointer<CChar>, inout Record?, inout CInt) -> CInt
+    ) throws(ResolverError) -> HostEntry {
+        var hostCode: CInt = 0
+        let (code, entry) = SystemDatabase.ask(for: hostent()) { record, memory, found in
+            question(record, memory, &found, &hostCode)
+        } reading: {
+            HostEntry($0, scope: scope)
+        }
+        if let entry { return entry }
+        if code == ERANGE { throw ResolverError(name, .answerTooLong) }
+        let system = ErrorCode(rawValue: code)
+        throw ResolverError(name, ResolverError.Reason(hostCode: hostCode, system: system))
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Ports as people write them: a number, in decimal or hexadecimal, or a service's name.
+// Ports as people write them: a number, in decimal or hexadecimal, or a service's name; and the
+// services that the system knows.
 
 import CSystemCalls
 import Glibc
@@ -22,71 +23,76 @@ public enum PortError: Error, Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// Ports by the names of services.
+/// Ports by the names of services, and services by their ports, as the system knows them.
 public enum ServicePort {
     /// The port that a text names: `80`, `0x50`, or `http` where the system knows it.
     ///
     /// Source: Tcl's socket(n), getservbyname(3).
     ///
+    /// - Parameter transport: the protocol of a service that is named, `nil` for any.
     /// - Throws: ``PortError``.
     public static func number(
-        of text: String, _ transport: String = "tcp"
+        of text: String, _ transport: String? = "tcp"
     ) throws(PortError) -> UInt16 {
         if let number = integer(text) {
             guard let port = UInt16(exactly: number) else { throw .outOfRange(text) }
             return port
         }
-        // A name with a zero byte would be taken for what stands before it.
-        if text.isEmpty || (text + transport).utf8.contains(0) { throw .unknownService(text) }
-        let port = lookUp { entry, memory, found in
-            getservbyname_r(text, transport, entry, memory.baseAddress, memory.count, &found)
-        } reading: {
-            UInt16(bigEndian: UInt16(truncatingIfNeeded: $0.s_port))
-        }
-        guard let port else { throw .unknownService(text) }
-        return port
+        guard let entry = entry(of: text, transport) else { throw .unknownService(text) }
+        return entry.port
     }
 
     /// The official name of the service at a port; `nil` where the system knows none.
     ///
-    /// Source: getservbyport(3).
-    public static func name(of port: UInt16, _ transport: String = "tcp") -> String? {
-        if transport.utf8.contains(0) { return nil }
-        let number = CInt(port.bigEndian)
-        return lookUp { entry, memory, found in
-            getservbyport_r(number, transport, entry, memory.baseAddress, memory.count, &found)
-        } reading: {
-            String(cString: $0.s_name)
+    /// - Parameter transport: the protocol, `nil` for any.
+    public static func name(of port: UInt16, _ transport: String? = "tcp") -> String? {
+        entry(of: port, transport)?.name
+    }
+
+    /// The service of a name or an alias; `nil` where the system knows none.
+    ///
+    /// Source: getservbyname_r(3).
+    ///
+    /// - Parameter transport: the protocol, `nil` for any.
+    public static func entry(
+        of name: String, _ transport: String? = "tcp"
+    ) -> ServiceTable.Entry? {
+        guard !name.isEmpty, SystemDatabase.canAsk(for: name),
+            SystemDatabase.canAsk(for: transport)
+        else { return nil }
+        return ask { entry, memory, found in
+            getservbyname_r(name, transport, entry, memory.baseAddress, memory.count, &found)
         }
     }
 
-    /// Asks the system, with more memory where it has not enough, up to 1 MiB.
+    /// The service at a port; `nil` where the system knows none.
     ///
-    /// The entry and what it points to are read while both are in place.
-    private static func lookUp<Answer>(
-        _ ask: (
-            UnsafeMutablePointer<servent>, UnsafeMutableBufferPointer<CChar>,
-            inout UnsafeMutablePointer<servent>?
-        ) -> CInt,
-        reading read: (servent) -> Answer
-    ) -> Answer? {
-        var byteCount = 4_096
-        while byteCount <= 1 << 20 {
-            var code: CInt = 0
-            let answer: Answer? = withUnsafeTemporaryAllocation(
-                of: CChar.self, capacity: byteCount
-            ) { memory in
-                var entry = servent()
-                return withUnsafeMutablePointer(to: &entry) { entry in
-                    var found: UnsafeMutablePointer<servent>?
-                    code = ask(entry, memory, &found)
-                    return code == 0 ? found.map { read($0.pointee) } : nil
-                }
-            }
-            if code != ERANGE { return answer }
-            byteCount *= 4
+    /// Source: getservbyport_r(3).
+    ///
+    /// - Parameter transport: the protocol, `nil` for any.
+    public static func entry(
+        of port: UInt16, _ transport: String? = "tcp"
+    ) -> ServiceTable.Entry? {
+        guard SystemDatabase.canAsk(for: transport) else { return nil }
+        let number = CInt(port.bigEndian)
+        return ask { entry, memory, found in
+            getservbyport_r(number, transport, entry, memory.baseAddress, memory.count, &found)
         }
-        return nil
+    }
+
+    private typealias Record = UnsafeMutablePointer<servent>
+
+    private static func ask(
+        _ question: (Record, UnsafeMutableBufferPointer<CChar>, inout Record?) -> CInt
+    ) -> ServiceTable.Entry? {
+        let (_, entry) = SystemDatabase.ask(for: servent(), question) { record in
+            ServiceTable.Entry(
+                name: record.s_name.map { String(cString: $0) } ?? "",
+                port: UInt16(bigEndian: UInt16(truncatingIfNeeded: record.s_port)),
+                transport: record.s_proto.map { String(cString: $0) } ?? "",
+                aliases: SystemDatabase.texts(of: record.s_aliases))
+        }
+        return entry
     }
 
     /// The number that a text is, or `nil` where it is none; one beyond all bounds is the largest.

@@ -32,6 +32,9 @@ public struct ListenerOptions: Hashable, Sendable {
     /// Initially on. Source: `TCP_NODELAY`, tcp(7).
     public var noDelay = true
 
+    /// How a Unix socket gets its file.
+    public var unixPath = UnixPathOptions()
+
     /// The initial values.
     public init() {}
 }
@@ -62,11 +65,33 @@ public final class Listener {
     ///
     /// - Throws: ``SocketError`` with operation `.create`, `.setOption`, `.bind`, such as
     ///   `.addressInUse`, `.listen` or `.name`.
-    public init(
+    public convenience init(
         on reactor: Reactor, at address: SocketAddress, options: ListenerOptions = .init(),
         onAccept handler: @escaping (consuming Socket, SocketAddress) throws -> Void
     ) throws(SocketError) {
-        let socket = try ListeningSocket(at: address, options)
+        try self.init(reactor, try ListeningSocket(at: address, options), options, handler)
+    }
+
+    /// Listens with a socket that somebody else has opened and bound, such as a service manager.
+    ///
+    /// It starts to listen where it does not yet; of the options, those about how a socket is opened
+    /// do not hold. The file of a Unix socket stays at the end. Else as
+    /// ``init(on:at:options:onAccept:)``.
+    ///
+    /// - Throws: ``SocketError`` with operation `.adopt` and `.wrongProtocolKind` for datagrams,
+    ///   `.setOption`, `.listen` or `.name`; the socket is closed then.
+    public convenience init(
+        on reactor: Reactor, adopting socket: consuming Socket, options: ListenerOptions = .init(),
+        onAccept handler: @escaping (consuming Socket, SocketAddress) throws -> Void
+    ) throws(SocketError) {
+        let socket = try ListeningSocket(adopting: socket, options)
+        try self.init(reactor, socket, options, handler)
+    }
+
+    private init(
+        _ reactor: Reactor, _ socket: consuming ListeningSocket, _ options: ListenerOptions,
+        _ handler: @escaping (consuming Socket, SocketAddress) throws -> Void
+    ) throws(SocketError) {
         self.address = socket.address
         link = reactor.link
         self.handler = handler

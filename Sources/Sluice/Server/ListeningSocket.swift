@@ -9,25 +9,45 @@ import Glibc
 /// A socket that listens; its file goes with it.
 struct ListeningSocket: ~Copyable {
     let socket: Socket
-    let file: SocketFile?
+    private let file: UnixFile?
     /// Where it listens, with the real port in place of 0.
     let address: SocketAddress
 
     init(at address: SocketAddress, _ options: ListenerOptions) throws(SocketError) {
         let socket = try Socket(for: address)
         try Self.prepare(socket, address, options)
-        try socket.bind(to: address)
         // The file that bind(2) has made belongs to this socket, also when what follows fails.
-        let file: SocketFile?
-        if case .unix(let path) = address { file = SocketFile(path: path) } else { file = nil }
+        var binding = try socket.bind(to: address, options.unixPath)
         do throws(SocketError) {
             try socket.listen(backlog: options.backlog)
         } catch {
             throw SocketError(.listen, error.code, at: address)
         }
         self.address = try socket.localAddress
+        binding.lock = nil
         self.socket = socket
-        self.file = file
+        file = binding.takeFile()
+    }
+
+    /// Takes a socket over that somebody else has opened, and listens where it does not yet.
+    ///
+    /// The file of a Unix socket stays: it belongs to whoever made it.
+    init(adopting socket: consuming Socket, _ options: ListenerOptions) throws(SocketError) {
+        let address = try socket.localAddress
+        guard [.stream, .sequentialPacket].contains(try socket.kind) else {
+            throw SocketError(.adopt, .wrongProtocolKind, at: address)
+        }
+        try socket.stopBlocking()
+        if try !socket.get(.isListening) {
+            do throws(SocketError) {
+                try socket.listen(backlog: options.backlog)
+            } catch {
+                throw SocketError(.listen, error.code, at: address)
+            }
+        }
+        self.address = address
+        self.socket = socket
+        file = nil
     }
 
     private static func prepare(
@@ -65,24 +85,6 @@ struct ListeningSocket: ~Copyable {
     }
 }
 
-/// The file of a Unix socket, removed when the life of its socket ends.
-struct SocketFile: ~Copyable {
-    let path: String
-
-    // Somebody else may have removed it already.
-    deinit { unlink(path) }
-}
-
 extension Socket.Accepted {
     consuming func intoSocket() -> Socket { socket }
-}
-
-extension SocketAddress {
-    /// The address with an IPv4-mapped IP told as IPv4.
-    fileprivate var unmapped: SocketAddress {
-        if case .ip(let ip, let port) = self, ip.isIPv4Mapped {
-            return .ip(ip.unmapped, port: port)
-        }
-        return self
-    }
 }

@@ -109,6 +109,39 @@ public final class Server {
         }
     }
 
+    /// Serves the clients of sockets that somebody else has opened and bound, such as a service
+    /// manager: of all that are left in `sockets`.
+    ///
+    /// Else as ``init(on:at:options:onAccept:)`` and
+    /// ``Listener/init(on:adopting:options:onAccept:)``.
+    ///
+    /// - Throws: ``SocketError`` with operation `.adopt`, `.setOption`, `.listen` or `.name`; the
+    ///   sockets are closed then.
+    public init(
+        on reactor: Reactor, adopting sockets: consuming InheritedSockets,
+        options: ServerOptions = .init(),
+        onAccept handler: @escaping (Channel, SocketAddress) throws -> Void
+    ) throws(SocketError) {
+        link = reactor.link
+        self.options = options
+        self.handler = handler
+        shared = SharedOptions(options.channel)
+        do throws(SocketError) {
+            while let named = try sockets.next() {
+                listeners.append(
+                    try Listener(
+                        on: reactor, adopting: named.intoSocket(), options: options.listener
+                    ) { socket, peer in
+                        // Holds the server for as long as it listens.
+                        try self.accept(socket, peer)
+                    })
+            }
+        } catch {
+            closeListeners()
+            throw error
+        }
+    }
+
     private func listen(at addresses: [SocketAddress], _ reactor: Reactor) throws(SocketError) {
         for address in addresses {
             var address = address

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Bytes in and bytes out of a socket, singly and gathered.
+// Bytes in and bytes out of a socket, singly, gathered and with flags.
 // Having to wait is a result, not an error.
 
 import CSystemCalls
@@ -27,33 +27,59 @@ public enum SendResult: Hashable, Sendable {
 extension Socket {
     /// Reads what is there, up to the size of `buffer`.
     ///
-    /// Source: recv(2).
+    /// For streams: a datagram of no bytes would be told as the end; see
+    /// ``receiveMessage(into:ancillaryByteCount:flags:)``. Source: recv(2).
     ///
     /// - Throws: ``SocketError`` with operation `.read`, such as `.connectionReset`.
-    public func receive(into buffer: inout MutableRawSpan) throws(SocketError) -> ReadResult {
+    public func receive(
+        into buffer: inout MutableRawSpan, flags: MessageFlags = []
+    ) throws(SocketError) -> ReadResult {
         // recv(2) answers 0 for no room as it does for the end.
         if buffer.isEmpty { return .bytes(0) }
         return try buffer.withUnsafeMutableBytes { bytes throws(SocketError) in
             guard let start = bytes.baseAddress else { return .bytes(0) }
-            return try receive(into: start, upTo: bytes.count)
+            return try receive(into: start, upTo: bytes.count, flags.rawValue)
         }
+    }
+
+    /// Reads what is there into an array of its own, at most `limit` bytes: empty at the end of the
+    /// stream, `nil` where nothing is there yet.
+    ///
+    /// Memory for `limit` bytes is taken at once; it is cut to 1 GiB. Source: recv(2).
+    ///
+    /// - Throws: ``SocketError`` with operation `.read`: `.invalidArgument` for a negative `limit`.
+    public func receive(
+        upTo limit: Int, flags: MessageFlags = []
+    ) throws(SocketError) -> [UInt8]? {
+        if limit < 0 { throw SocketError(.read, .invalidArgument) }
+        var result = ReadResult.bytes(0)
+        let bytes = try [UInt8](filledUpTo: limit) { buffer throws(SocketError) in
+            guard let start = buffer.baseAddress, !buffer.isEmpty else { return 0 }
+            result = try receive(into: start, upTo: buffer.count, flags.rawValue)
+            if case .bytes(let count) = result { return min(count, buffer.count) }
+            return 0
+        }
+        return result == .wouldBlock ? nil : bytes
     }
 
     /// Sends what the kernel takes at once.
     ///
     /// Source: send(2), with `MSG_NOSIGNAL`.
     ///
-    /// - Throws: ``SocketError`` with operation `.write`, such as `.brokenPipe`.
-    public func send(_ bytes: RawSpan) throws(SocketError) -> SendResult {
+    /// - Throws: ``SocketError`` with operation `.write`, such as `.brokenPipe`,
+    ///   `.destinationRequired` for a datagram socket without a peer.
+    public func send(
+        _ bytes: RawSpan, flags: MessageFlags = []
+    ) throws(SocketError) -> SendResult {
         try bytes.withUnsafeBytes { bytes throws(SocketError) in
-            guard let start = bytes.baseAddress else { return .bytes(0) }
-            return try send(start, count: bytes.count)
+            // A datagram may be empty.
+            try send(bytes.baseAddress, count: bytes.count, flags.rawValue)
         }
     }
 
-    /// How many bytes the kernel holds for this socket to read.
+    /// How many bytes the kernel holds for this socket to read; of datagrams, those of the first.
     ///
-    /// Source: `FIONREAD`, tcp(7).
+    /// Source: `FIONREAD`, tcp(7), udp(7).
     ///
     /// - Throws: ``SocketError`` with operation `.read`.
     public var unreadByteCount: Int {
@@ -71,10 +97,10 @@ extension Socket {
 
     @inline(__always)
     func receive(
-        into start: UnsafeMutableRawPointer, upTo size: Int
+        into start: UnsafeMutableRawPointer, upTo size: Int, _ flags: CInt = 0
     ) throws(SocketError) -> ReadResult {
         while true {
-            let count = SystemCall.receive.made(upTo: size) { Glibc.recv(number, start, $0, 0) }
+            let count = SystemCall.receive.made(upTo: size) { Glibc.recv(number, start, $0, flags) }
             if count > 0 { return .bytes(count) }
             if count == 0 { return .endOfStream }
             let code = ErrorCode.last
@@ -84,9 +110,11 @@ extension Socket {
     }
 
     @inline(__always)
-    func send(_ start: UnsafeRawPointer, count size: Int) throws(SocketError) -> SendResult {
+    func send(
+        _ start: UnsafeRawPointer?, count size: Int, _ flags: CInt = 0
+    ) throws(SocketError) -> SendResult {
         while true {
-            let count = SystemCall.send.made(upTo: size) { csystem_send(number, start, $0) }
+            let count = SystemCall.send.made(upTo: size) { csystem_send(number, start, $0, flags) }
             if count >= 0 { return .bytes(count) }
             let code = ErrorCode.last
             if code == .wouldBlock { return .wouldBlock }
@@ -100,7 +128,7 @@ extension Socket {
             let count = SystemCall.sendVector.made(upTo: .max) { limit in
                 if limit != .max, let first = pieces.first {
                     // Only a test makes the call smaller: then it sends a part of the first piece.
-                    return csystem_send(number, first.iov_base, min(limit, first.iov_len))
+                    return csystem_send(number, first.iov_base, min(limit, first.iov_len), 0)
                 }
                 return csystem_send_vector(number, pieces.baseAddress, pieces.count)
             }
@@ -109,5 +137,23 @@ extension Socket {
             if code == .wouldBlock { return .wouldBlock }
             if code != .interrupted { throw SocketError(.write, code) }
         }
+    }
+}
+
+extension [UInt8] {
+    /// An array of what `fill` writes, into room for `limit` bytes, and for 1 GiB at most.
+    init<Failure: Error>(
+        filledUpTo limit: Int, _ fill: (UnsafeMutableRawBufferPointer) throws(Failure) -> Int
+    ) throws(Failure) {
+        // `init(unsafeUninitializedCapacity:)` passes errors on untyped.
+        var failure: Failure?
+        self.init(unsafeUninitializedCapacity: Swift.min(limit, 1 << 30)) { buffer, count in
+            do throws(Failure) {
+                count = try fill(UnsafeMutableRawBufferPointer(buffer))
+            } catch {
+                failure = error
+            }
+        }
+        if let failure { throw failure }
     }
 }

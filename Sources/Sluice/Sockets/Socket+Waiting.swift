@@ -8,8 +8,13 @@ import Glibc
 
 extension Socket {
     /// What may be waited for.
-    enum Readiness {
-        case readable, writable, readableOrWritable
+    public enum Readiness: Hashable, Sendable {
+        /// Bytes, a client, the end or an error.
+        case readable
+        /// Room for a byte, the outcome of connecting, or an error.
+        case writable
+        /// Either.
+        case readableOrWritable
 
         fileprivate var events: Int16 {
             switch self {

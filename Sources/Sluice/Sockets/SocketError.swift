@@ -9,6 +9,8 @@ public struct SocketError: Error, Hashable, Sendable {
     public enum Operation: String, Hashable, Sendable {
         /// Taking a connection from a listening socket. accept(2).
         case accept
+        /// Becoming the owner of a socket that somebody else has opened. getsockopt(2).
+        case adopt
         /// Giving a socket its local address. bind(2).
         case bind
         /// Closing. close(2).
@@ -18,6 +20,8 @@ public struct SocketError: Error, Hashable, Sendable {
         /// Making a socket or a reactor's own descriptors. socket(2), eventfd(2),
         /// timerfd_create(2).
         case create
+        /// Making a second descriptor of a socket. fcntl(2).
+        case duplicate
         /// Waiting for a time.
         case wait
         /// Reading an option. getsockopt(2).

@@ -33,6 +33,8 @@ extension ErrorCode: CustomStringConvertible {
 }
 
 extension ErrorCode {
+    /// No error (0).
+    public static let success = Self(rawValue: 0)
     /// Address in use (`EADDRINUSE`).
     public static let addressInUse = Self(rawValue: EADDRINUSE)
     /// The address is not one of this machine's (`EADDRNOTAVAIL`).
@@ -65,6 +67,8 @@ extension ErrorCode {
     public static let interrupted = Self(rawValue: EINTR)
     /// An argument is outside what the call takes (`EINVAL`).
     public static let invalidArgument = Self(rawValue: EINVAL)
+    /// The device has failed, or can't do it (`EIO`).
+    public static let inputOutput = Self(rawValue: EIO)
     /// Connected already (`EISCONN`).
     public static let isConnected = Self(rawValue: EISCONN)
     /// Too long for the call, such as a message or a name (`EMSGSIZE`).
@@ -77,6 +81,8 @@ extension ErrorCode {
     public static let networkUnreachable = Self(rawValue: ENETUNREACH)
     /// The kernel, or a queue with a limit, has no room (`ENOBUFS`).
     public static let noBufferSpace = Self(rawValue: ENOBUFS)
+    /// No such interface (`ENODEV`).
+    public static let noSuchDevice = Self(rawValue: ENODEV)
     /// No such file (`ENOENT`).
     public static let noEntry = Self(rawValue: ENOENT)
     /// Out of memory (`ENOMEM`).
@@ -91,6 +97,12 @@ extension ErrorCode {
     public static let notSupported = Self(rawValue: EOPNOTSUPP)
     /// Refused by a filter or by rights (`EPERM`).
     public static let notPermitted = Self(rawValue: EPERM)
+    /// No such protocol in this family (`EPROTONOSUPPORT`).
+    public static let protocolNotSupported = Self(rawValue: EPROTONOSUPPORT)
+    /// The protocol is of another kind of sockets (`EPROTOTYPE`).
+    public static let wrongProtocolKind = Self(rawValue: EPROTOTYPE)
+    /// A datagram socket has no peer, and none was named (`EDESTADDRREQ`).
+    public static let destinationRequired = Self(rawValue: EDESTADDRREQ)
     /// Refused by rights (`EACCES`).
     public static let permissionDenied = Self(rawValue: EACCES)
     /// This half was shut (`ESHUTDOWN`).
@@ -101,6 +113,8 @@ extension ErrorCode {
     public static let tooManyOpenFiles = Self(rawValue: EMFILE)
     /// The machine has no descriptor left (`ENFILE`).
     public static let tooManyOpenFilesInSystem = Self(rawValue: ENFILE)
+    /// Too many descriptors are on their way through sockets (`ETOOMANYREFS`).
+    public static let tooManyReferences = Self(rawValue: ETOOMANYREFS)
     /// The call would have to wait (`EAGAIN`, `EWOULDBLOCK`).
     public static let wouldBlock = Self(rawValue: EAGAIN)
 }

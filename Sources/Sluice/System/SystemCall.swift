@@ -9,9 +9,11 @@ import Synchronization
 
 /// One of the system calls that the library makes.
 package enum SystemCall: String, CaseIterable, Sendable {
-    case accept, bind, close, connect, createEvent, createSocket, createTimer, duplicate, getOption
-    case listen, localName, open, pair, peerName, poll, read, readAt, receive, send, sendFile
-    case sendVector, setOption, setTimer, shutdown, stopBlocking, unreadCount, watch, write
+    case accept, bind, changeMode, close, connect, createEvent, createSocket, createTimer, duplicate
+    case getDescriptorFlags, getOption, listen, localName, open, pair, peerName, poll, read, readAt
+    case receive, receiveMessage, receiveMessages, send, sendFile, sendMessage, sendMessages
+    case sendVector, setDescriptorFlags, setHostName, setOption, setTimer, shutdown, stopBlocking
+    case unlink, unreadCount, watch, write
 
     /// What a test lets the system answer.
     package enum Answer: Sendable {

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Sends every datagram back to where it came from: a task on one reactor.
+// Usage: DatagramEcho [PORT].
+
+import Sluice
+
+let port = UInt16(CommandLine.arguments.dropFirst().first ?? "0") ?? 0
+let group = try ReactorGroup(count: 1)
+let channel = try await AsyncDatagramChannel.open(
+    at: .loopback(port: port), on: group.leastLoaded)
+print("listening on \(try await channel.localAddress)")
+for try await datagram in channel.datagrams {
+    try await channel.send(datagram.bytes, to: datagram.sender)
+}

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The options of the socket under a channel, by their typed keys.
+
+extension Channel {
+    /// Reads an option of the socket underneath.
+    ///
+    /// - Throws: ``SocketError`` with operation `.getOption`.
+    public func get<Value>(_ option: SocketOption<Value>) throws(SocketError) -> Value {
+        guard let value = try socket?.get(option) else {
+            throw SocketError(.getOption, .badDescriptor, at: peerAddress)
+        }
+        return value
+    }
+
+    /// Changes an option of the socket underneath.
+    ///
+    /// - Throws: ``SocketError`` with operation `.setOption`.
+    public func set<Value>(_ option: SocketOption<Value>, to value: Value) throws(SocketError) {
+        guard state.phase != .closed else {
+            throw SocketError(.setOption, .badDescriptor, at: peerAddress)
+        }
+        try socket?.set(option, to: value)
+    }
+
+    /// Reads an option of the socket underneath that can't be set.
+    ///
+    /// - Throws: ``SocketError`` with operation `.getOption`.
+    public func get<Value>(_ option: ReadOnlySocketOption<Value>) throws(SocketError) -> Value {
+        guard let value = try socket?.get(option) else {
+            throw SocketError(.getOption, .badDescriptor, at: peerAddress)
+        }
+        return value
+    }
+
+    /// Changes an option of the socket underneath that can't be read.
+    ///
+    /// - Throws: ``SocketError`` with operation `.setOption`.
+    public func set<Value>(
+        _ option: WriteOnlySocketOption<Value>, to value: Value
+    ) throws(SocketError) {
+        guard state.phase != .closed else {
+            throw SocketError(.setOption, .badDescriptor, at: peerAddress)
+        }
+        try socket?.set(option, to: value)
+    }
+
+    /// Not there: the option can only be set.
+    @available(*, unavailable, message: "this option can only be set")
+    public func get<Value>(_ option: WriteOnlySocketOption<Value>) throws(SocketError) -> Value {
+        throw SocketError(.getOption, .notSupported)
+    }
+
+    /// Not there: the option can only be read.
+    @available(*, unavailable, message: "this option can only be read")
+    public func set<Value>(
+        _ option: ReadOnlySocketOption<Value>, to value: Value
+    ) throws(SocketError) {
+        throw SocketError(.setOption, .notSupported)
+    }
+}

@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A datagram socket on a reactor. This file holds what it is and how it is opened and closed; the
+// extensions hold how it receives and sends.
+
+internal import CLibevent
+internal import CSystemCalls
+import Glibc
+
+/// A datagram socket on a reactor: UDP over IPv4 and IPv6, or Unix datagrams.
+///
+/// Datagrams come one by one in a handler, received in batches of up to 32 with one call; what a
+/// turn sends leaves in batches of up to 64. The reactor keeps the channel alive for as long as it
+/// is open.
+public final class DatagramChannel {
+    // Properties on the path of every datagram are not checked for exclusive access: each access is
+    // a load or a store of the reactor's one thread, and none spans a call of a handler. The socket
+    // is borrowed for one system call at a time.
+
+    var residentIndex = -1
+    let link: ReactorLink
+    var reactor: Reactor? { link.reactor }
+    @exclusivity(unchecked) var socket: Socket?
+    private var file: UnixFile?
+    @exclusivity(unchecked) private var event: Event?
+    @exclusivity(unchecked) var found = Interest()
+    let options: DatagramOptions
+    /// Room for ancillary data in each datagram.
+    let controlRoom: Int
+    /// Whether the kernel cuts up what is sent in segments.
+    var cutsSegments: Bool
+    /// Whether the queue of errors is to be looked at.
+    let hasErrorQueue: Bool
+    @exclusivity(unchecked) var counted = DatagramCounters()
+
+    @exclusivity(unchecked) var datagramHandler:
+        ((DatagramChannel, RawSpan, DatagramInfo) throws -> Void)?
+    var errorHandler: ((DatagramChannel, DatagramError) -> Void)?
+    var drainedHandler: ((DatagramChannel) throws -> Void)?
+    var closedHandler: ((DatagramChannel) -> Void)?
+    /// Datagrams of a batch that came before the handler paused.
+    @exclusivity(unchecked) var held: ArraySlice<HeldDatagram> = []
+    @exclusivity(unchecked) var isPaused = false
+    @exclusivity(unchecked) var unsent = DatagramQueue()
+    @exclusivity(unchecked) var isUnflushed = false
+    /// The queue has held something since it was last told to be empty.
+    @exclusivity(unchecked) var hasQueued = false
+
+    /// The peer of a connected channel; `nil` for one that hears anybody.
+    public private(set) var peerAddress: SocketAddress?
+
+    /// A datagram that was received and not told yet.
+    struct HeldDatagram {
+        let bytes: [UInt8]
+        let info: DatagramInfo
+    }
+
+    /// Opens a socket at an address: port 0 has the kernel choose one.
+    ///
+    /// - Throws: ``SocketError`` with operation `.create`, `.setOption`, `.bind`, such as
+    ///   `.addressInUse`, or `.watch`.
+    public convenience init(
+        on reactor: Reactor, at address: SocketAddress, options: DatagramOptions = .init()
+    ) throws(SocketError) {
+        let socket = try Socket(for: address, kind: .datagram)
+        if options.reusePort { try socket.set(.reusePort, to: true) }
+        if options.reuseAddress { try socket.set(.reuseAddress, to: true) }
+        if address.ipAddress?.isIPv6 == true {
+            try socket.set(.ipv6Only, to: !options.acceptsBothFamilies)
+        }
+        var binding = try socket.bind(to: address, options.unixPath)
+        binding.lock = nil
+        try self.init(on: reactor, socket, binding.takeFile(), options)
+    }
+
+    /// Opens a socket that sends to one peer and hears it alone.
+    ///
+    /// - Parameter local: this side's address; `nil` lets the kernel choose. A Unix peer can only
+    ///   answer a socket that has a name: ``SocketAddress/unnamed`` has the kernel choose one.
+    /// - Throws: ``SocketError`` with operation `.create`, `.setOption`, `.bind`, `.connect`, such as
+    ///   `.connectionRefused` for a Unix path where nobody is, or `.watch`.
+    public convenience init(
+        on reactor: Reactor, connectedTo peer: SocketAddress, from local: SocketAddress? = nil,
+        options: DatagramOptions = .init()
+    ) throws(SocketError) {
+        let socket = try Socket(for: peer, kind: .datagram)
+        var binding = UnixBinding(file: nil, lock: nil)
+        if let local {
+            if options.reuseAddress { try socket.set(.reuseAddress, to: true) }
+            if options.reusePort { try socket.set(.reusePort, to: true) }
+            binding = try socket.bind(to: local, options.unixPath)
+            binding.lock = nil
+        }
+        if options.allowsBroadcast { try socket.set(.broadcast, to: true) }
+        _ = try socket.connect(to: peer)
+        try self.init(on: reactor, socket, binding.takeFile(), options)
+    }
+
+    /// Puts an open datagram socket on a reactor.
+    ///
+    /// The socket is made non-blocking where it is not; how it is bound stays as it is.
+    ///
+    /// - Throws: ``SocketError`` with operation `.adopt` and `.wrongProtocolKind` for a socket of
+    ///   another kind, `.setOption` or `.watch`.
+    public convenience init(
+        adopting socket: consuming Socket, on reactor: Reactor, options: DatagramOptions = .init()
+    ) throws(SocketError) {
+        guard try socket.kind == .datagram else {
+            throw SocketError(.adopt, .wrongProtocolKind)
+        }
+        try socket.stopBlocking()
+        try self.init(on: reactor, socket, nil, options)
+    }
+
+    private init(
+        on reactor: Reactor, _ socket: consuming Socket, _ file: consuming UnixFile?,
+        _ options: DatagramOptions
+    ) throws(SocketError) {
+        let isIP = try Self.prepare(socket, options)
+        hasErrorQueue = isIP && options.reportsErrors
+        cutsSegments = isIP && Self.canCut(socket)
+        let joins = isIP && options.joinsInput
+        let room = min(max(0, options.ancillaryByteCount), DatagramInbox.controlByteCount)
+        controlRoom = joins ? DatagramInbox.controlByteCount : room
+        self.options = options
+        // A socket without a peer has no name to ask for.
+        peerAddress = try? socket.peerAddress
+        link = reactor.link
+        let number = socket.number
+        self.socket = consume socket
+        self.file = consume file
+        // The context is this object; `close()` or the end of the object ends the event.
+        event = try Event(
+            reactor.base, number, datagramsAreReady, Unmanaged.passUnretained(self).toOpaque())
+        try event?.wait(for: wantedFlags)
+        reactor.admit(self)
+    }
+
+    /// - Returns: whether it is an IP socket.
+    private static func prepare(
+        _ socket: borrowing Socket, _ options: DatagramOptions
+    ) throws(SocketError) -> Bool {
+        if let count = options.receiveBufferByteCount {
+            try socket.set(.receiveBufferByteCount, to: count)
+        }
+        if options.allowsBroadcast { try socket.set(.broadcast, to: true) }
+        let family = try socket.family
+        guard family == .ipv4 || family == .ipv6 else { return false }
+        if options.reportsErrors { try socket.reportErrors(family) }
+        // Where the kernel can't, nothing is joined.
+        if options.joinsInput { try? socket.set(.joinsDatagrams, to: true) }
+        return true
+    }
+
+    /// Whether the kernel cuts one long message into many datagrams.
+    private static func canCut(_ socket: borrowing Socket) -> Bool {
+        // An error says that it can't.
+        (try? socket.get(.segmentByteCount)) != nil
+    }
+
+    /// This side's address.
+    ///
+    /// - Throws: ``SocketError`` with operation `.name`; `.badDescriptor` once it is closed.
+    public var localAddress: SocketAddress {
+        get throws(SocketError) {
+            guard let address = try socket?.localAddress else {
+                throw SocketError(.name, .badDescriptor)
+            }
+            return address
+        }
+    }
+
+    /// Whether it is open.
+    public var isOpen: Bool { socket != nil }
+
+    /// What the channel has done.
+    public var counters: DatagramCounters { counted }
+
+    /// How many bytes wait to be sent.
+    public var unsentByteCount: Int { unsent.byteCount + collectedByteCount }
+
+    /// Sends to one peer from now on, and hears it alone; `nil` takes the peer away.
+    ///
+    /// What was sent before goes where it was meant to.
+    ///
+    /// - Throws: ``SocketError`` with operation `.connect`; `.badDescriptor` once it is closed, or
+    ///   `.busy` while datagrams wait to be sent.
+    public func connect(to peer: SocketAddress?) throws(SocketError) {
+        flush()
+        guard socket != nil else { throw SocketError(.connect, .badDescriptor, at: peer) }
+        if !unsent.isEmpty { throw SocketError(.connect, .busy, at: peer) }
+        if let peer {
+            _ = try socket?.connect(to: peer)
+        } else {
+            try socket?.disconnect()
+        }
+        peerAddress = peer
+    }
+
+    /// Closes at once: what was sent in this turn is handed to the kernel, what it does not take is
+    /// dropped, and so is what came and was not told.
+    ///
+    /// The file of a Unix socket is removed. Closing again does nothing.
+    public func close() {
+        guard socket != nil else { return }
+        flush()
+        end()
+        let handler = closedHandler.take()
+        handler?(self)
+    }
+
+    private func end() {
+        if let outbox = reactor?.outbox, outbox.belongs(to: self) { outbox.clear() }
+        counted.datagramsDropped &+= UInt64(unsent.count)
+        event = nil
+        socket = nil
+        file = nil
+        unsent = DatagramQueue()
+        held = []
+        reactor?.dismiss(self)
+        // Taken out first: their end may end what they held, and that close this channel again.
+        let handlers = (datagramHandler, errorHandler, drainedHandler)
+        datagramHandler = nil
+        errorHandler = nil
+        drainedHandler = nil
+        withExtendedLifetime(handlers) {}
+    }
+
+    func reactorEnded() {
+        end()
+        closedHandler = nil
+    }
+}
+
+/// Datagram channels stay on their reactor's thread.
+@available(*, unavailable)
+extension DatagramChannel: Sendable {}
+
+// Mirrors can't copy a socket, which has one owner.
+extension DatagramChannel: CustomReflectable {
+    /// Shows what the description says, and nothing of the inside.
+    public var customMirror: Mirror { Mirror(self, children: ["description": description]) }
+}
+
+extension DatagramChannel: CustomStringConvertible {
+    /// The local address and, where there is one, the peer's; or `closed`.
+    public var description: String {
+        guard isOpen else { return "closed" }
+        // An address that can't be had is only missing here.
+        let local = ((try? localAddress) ?? .unnamed).description
+        return peerAddress.map { "\(local) to \($0)" } ?? local
+    }
+}
+
+// MARK: - What it waits for
+
+extension DatagramChannel: Resident {
+    var wantedFlags: Int16 {
+        var flags: CInt = 0
+        if datagramHandler != nil, !isPaused { flags |= EV_READ }
+        if !unsent.isEmpty { flags |= EV_WRITE }
+        return Int16(flags)
+    }
+
+    /// Has the kernel watch for what is needed now.
+    func arrange() {
+        guard socket != nil else { return }
+        do {
+            try event?.wait(for: wantedFlags)
+        } catch {
+            reactor?.report(error, for: self)
+            close()
+        }
+    }
+
+    /// Gives the channel a turn.
+    func note(_ what: Interest) {
+        if found.isEmpty { reactor?.enqueue(self) }
+        found.formUnion(what)
+    }
+
+    func takeTurn(on reactor: Reactor) {
+        let what = found
+        found = []
+        guard socket != nil else { return }
+        if what.contains(.writable) { sendQueue() }
+        if what.contains(.readable) { receive(reactor) }
+    }
+}
+
+private func datagramsAreReady(_: CInt, _ flags: Int16, _ context: UnsafeMutableRawPointer?) {
+    guard let context else { return }
+    // The context is a channel whose event has not ended, and the event ends with the channel.
+    Unmanaged<DatagramChannel>.fromOpaque(context).takeUnretainedValue().note(
+        Interest(flags: flags))
+}
+
+// MARK: - Options and groups
+
+extension DatagramChannel {
+    /// Reads an option of the socket underneath.
+    ///
+    /// - Throws: ``SocketError`` with operation `.getOption`; `.badDescriptor` once it is closed.
+    public func get<Value>(_ option: SocketOption<Value>) throws(SocketError) -> Value {
+        guard let value = try socket?.get(option) else {
+            throw SocketError(.getOption, .badDescriptor)
+        }
+        return value
+    }
+
+    /// Reads an option of the socket underneath that can't be set.
+    ///
+    /// - Throws: ``SocketError`` with operation `.getOption`; `.badDescriptor` once it is closed.
+    public func get<Value>(_ option: ReadOnlySocketOption<Value>) throws(SocketError) -> Value {
+        guard let value = try socket?.get(option) else {
+            throw SocketError(.getOption, .badDescriptor)
+        }
+        return value
+    }
+
+    /// Changes an option of the socket underneath.
+    ///
+    /// - Throws: ``SocketError`` with operation `.setOption`; `.badDescriptor` once it is closed.
+    public func set<Value>(_ option: SocketOption<Value>, to value: Value) throws(SocketError) {
+        guard socket != nil else { throw SocketError(.setOption, .badDescriptor) }
+        try socket?.set(option, to: value)
+    }
+
+    /// Hears what is sent to a multicast group, as ``Socket/join(_:on:from:)``.
+    ///
+    /// - Throws: ``SocketError``, as there; `.badDescriptor` once it is closed.
+    public func join(
+        _ group: IPAddress, on interface: UInt32 = 0, from source: IPAddress? = nil
+    ) throws(SocketError) {
+        guard socket != nil else { throw SocketError(.setOption, .badDescriptor) }
+        try socket?.join(group, on: interface, from: source)
+    }
+
+    /// Hears the group no more, as ``Socket/leave(_:on:from:)``.
+    ///
+    /// - Throws: ``SocketError``, as there; `.badDescriptor` once it is closed.
+    public func leave(
+        _ group: IPAddress, on interface: UInt32 = 0, from source: IPAddress? = nil
+    ) throws(SocketError) {
+        guard socket != nil else { throw SocketError(.setOption, .badDescriptor) }
+        try socket?.leave(group, on: interface, from: source)
+    }
+}
