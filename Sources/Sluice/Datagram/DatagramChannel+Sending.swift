@@ -12,7 +12,8 @@ extension DatagramChannel {
     /// Outside of a handler it waits for ``flush()`` or for the next turn. What the kernel refuses
     /// by itself is told to ``onError(_:)``.
     ///
-    /// - Parameter address: where it goes; `nil` for the peer of a connected channel.
+    /// `address`: where it goes; `nil` for the peer of a connected channel.
+    ///
     /// - Throws: ``SocketError`` with operation `.write`: `.badDescriptor` once it is closed,
     ///   `.destinationRequired` without an address or a peer, `.messageTooLong` for more than
     ///   65,535 bytes over IP, or an address that can't be one.
@@ -40,7 +41,8 @@ extension DatagramChannel {
     ///
     /// Source: `UDP_SEGMENT`, udp(7).
     ///
-    /// - Parameter byteCount: how many bytes each datagram has; 1 to 65,535.
+    /// `byteCount`: how many bytes each datagram has; 1 to 65,535.
+    ///
     /// - Returns: the worst that became of any of them.
     /// - Throws: ``SocketError`` with operation `.write`, as ``send(_:to:)-(RawSpan,_)``;
     ///   `.invalidArgument` for a length that none may have.

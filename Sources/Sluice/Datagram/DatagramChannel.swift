@@ -75,8 +75,9 @@ public final class DatagramChannel {
 
     /// Opens a socket that sends to one peer and hears it alone.
     ///
-    /// - Parameter local: this side's address; `nil` lets the kernel choose. A Unix peer can only
-    ///   answer a socket that has a name: ``SocketAddress/unnamed`` has the kernel choose one.
+    /// `local`: this side's address; `nil` lets the kernel choose. A Unix peer can only answer a
+    /// socket that has a name: ``SocketAddress/unnamed`` has the kernel choose one.
+    ///
     /// - Throws: ``SocketError`` with operation `.create`, `.setOption`, `.bind`, `.connect`, such as
     ///   `.connectionRefused` for a Unix path where nobody is, or `.watch`.
     public convenience init(

@@ -63,11 +63,10 @@ extension HostName {
     /// nobody. Initially every family that the host has addresses of, and every kind of socket.
     /// Source: getaddrinfo(3).
     ///
-    /// - Parameters:
-    ///   - service: a name, such as `http`, or a port in decimal.
-    ///   - family: `.ipv4`, `.ipv6`, or `.unspecified` for both.
-    ///   - kind: `nil` for any; a service's name may be known for some kinds alone.
-    ///   - protocol: `.usual` for any.
+    /// The service is a name, such as `http`, or a port in decimal; the family `.ipv4`, `.ipv6`, or
+    /// `.unspecified` for both. A service's name may be known for some kinds alone; `nil` is any kind,
+    /// and `.usual` any protocol.
+    ///
     /// - Throws: ``ResolverError``, such as `.unknownName` or `.unknownService`; its name is the
     ///   service's where that is to blame.
     @available(*, noasync, message: "it blocks the thread: it waits for the name service")

@@ -52,7 +52,8 @@ public enum HostName {
     ///
     /// A number is its own name and address. Source: gethostbyname2_r(3).
     ///
-    /// - Parameter family: of the addresses, `.ipv4` or `.ipv6`.
+    /// `family`: of the addresses, `.ipv4` or `.ipv6`.
+    ///
     /// - Throws: ``ResolverError``, such as `.unknownName`; `.noAddressOfFamily` for a number of
     ///   the other family, `.unsupportedFamily` for any but the two.
     @available(*, noasync, message: "it blocks the thread: it waits for the name service")

@@ -29,7 +29,8 @@ public enum ServicePort {
     ///
     /// Source: Tcl's socket(n), getservbyname(3).
     ///
-    /// - Parameter transport: the protocol of a service that is named, `nil` for any.
+    /// `transport`: the protocol of a service that is named, `nil` for any.
+    ///
     /// - Throws: ``PortError``.
     public static func number(
         of text: String, _ transport: String? = "tcp"
@@ -44,7 +45,7 @@ public enum ServicePort {
 
     /// The official name of the service at a port; `nil` where the system knows none.
     ///
-    /// - Parameter transport: the protocol, `nil` for any.
+    /// `transport`: the protocol, `nil` for any.
     public static func name(of port: UInt16, _ transport: String? = "tcp") -> String? {
         entry(of: port, transport)?.name
     }
@@ -53,7 +54,7 @@ public enum ServicePort {
     ///
     /// Source: getservbyname_r(3).
     ///
-    /// - Parameter transport: the protocol, `nil` for any.
+    /// `transport`: the protocol, `nil` for any.
     public static func entry(
         of name: String, _ transport: String? = "tcp"
     ) -> ServiceTable.Entry? {
@@ -69,7 +70,7 @@ public enum ServicePort {
     ///
     /// Source: getservbyport_r(3).
     ///
-    /// - Parameter transport: the protocol, `nil` for any.
+    /// `transport`: the protocol, `nil` for any.
     public static func entry(
         of port: UInt16, _ transport: String? = "tcp"
     ) -> ServiceTable.Entry? {

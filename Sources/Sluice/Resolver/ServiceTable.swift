@@ -46,28 +46,28 @@ public struct ServiceTable: Hashable, Sendable {
 
     /// The port of a service, by its name or an alias; the first in the file.
     ///
-    /// - Parameter transport: the protocol, `nil` for any.
+    /// `transport`: the protocol, `nil` for any.
     public func port(of name: String, _ transport: String? = "tcp") -> UInt16? {
         entry(of: name, transport)?.port
     }
 
     /// The official name of the service at a port; the first in the file.
     ///
-    /// - Parameter transport: the protocol, `nil` for any.
+    /// `transport`: the protocol, `nil` for any.
     public func name(of port: UInt16, _ transport: String? = "tcp") -> String? {
         entry(of: port, transport)?.name
     }
 
     /// The service of a name or an alias; the first in the file.
     ///
-    /// - Parameter transport: the protocol, `nil` for any.
+    /// `transport`: the protocol, `nil` for any.
     public func entry(of name: String, _ transport: String? = "tcp") -> Entry? {
         entries.first { $0.isOf(transport) && ($0.name == name || $0.aliases.contains(name)) }
     }
 
     /// The service at a port; the first in the file.
     ///
-    /// - Parameter transport: the protocol, `nil` for any.
+    /// `transport`: the protocol, `nil` for any.
     public func entry(of port: UInt16, _ transport: String? = "tcp") -> Entry? {
         entries.first { $0.isOf(transport) && $0.port == port }
     }

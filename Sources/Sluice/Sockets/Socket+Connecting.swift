@@ -30,7 +30,8 @@ extension Socket {
 
     /// Gives the socket its local address, as host and port; nothing is looked up.
     ///
-    /// - Parameter host: a number, or as ``SocketAddress/init(host:port:)`` has it.
+    /// `host`: a number, or as ``SocketAddress/init(host:port:)`` has it.
+    ///
     /// - Throws: ``SocketError`` with operation `.bind`: `.invalidArgument` for a host that is no
     ///   number, else as ``bind(to:)``.
     public func bind(to host: String, port: UInt16) throws(SocketError) {

@@ -45,7 +45,8 @@ extension Socket {
     ///
     /// Source: poll(2).
     ///
-    /// - Parameter limit: `nil` waits for as long as it takes, zero only looks.
+    /// `limit`: `nil` waits for as long as it takes, zero only looks.
+    ///
     /// - Returns: false when the time was up first.
     /// - Throws: ``SocketError`` with operation `.watch`.
     @available(*, noasync, message: "it blocks the thread: put the socket on a reactor")
@@ -71,7 +72,8 @@ extension Socket {
 
     /// Connects, and waits until that is decided.
     ///
-    /// - Parameter limit: `nil` waits for as long as the kernel tries.
+    /// `limit`: `nil` waits for as long as the kernel tries.
+    ///
     /// - Throws: ``SocketError`` with operation `.connect`: `.timedOut` when the time is up,
     ///   `.wouldBlock` where the limit is zero, else as ``connect(to:)``.
     @available(*, noasync, message: "it blocks the thread: 'await Connection.connect(to:on:)'")
@@ -86,7 +88,8 @@ extension Socket {
 
     /// Reads what is there, and waits until there is something.
     ///
-    /// - Parameter limit: `nil` waits for as long as it takes.
+    /// `limit`: `nil` waits for as long as it takes.
+    ///
     /// - Returns: how many bytes there were; 0 at the end of the stream.
     /// - Throws: ``SocketError`` with operation `.read`: `.timedOut` when the time is up,
     ///   `.wouldBlock` where the limit is zero, else as ``receive(into:flags:)``.

@@ -34,9 +34,10 @@ extension Socket {
     ///
     /// Source: recvmsg(2).
     ///
-    /// - Parameter ancillaryByteCount: how much room there is for ancillary data, as
-    ///   ``AncillaryItem/space(forData:)`` counts; at most 65,536 bytes. What finds no room is
-    ///   dropped, and ``MessageFlags/controlTruncated`` tells of it.
+    /// `ancillaryByteCount`: how much room there is for ancillary data, as
+    /// ``AncillaryItem/space(forData:)`` counts; at most 65,536 bytes. What finds no room is
+    /// dropped, and ``MessageFlags/controlTruncated`` tells of it.
+    ///
     /// - Throws: ``SocketError`` with operation `.read`: `.connectionRefused` where a datagram that
     ///   was sent found nobody, `.invalidArgument` for a negative room.
     public func receiveMessage(
@@ -146,7 +147,8 @@ extension Socket {
     ///
     /// Source: sendmsg(2).
     ///
-    /// - Parameter address: where it goes; `nil` for the peer of a connected socket.
+    /// `address`: where it goes; `nil` for the peer of a connected socket.
+    ///
     /// - Throws: ``SocketError`` with operation `.write`, as ``send(_:to:flags:)``;
     ///   `.invalidArgument` or `.noBufferSpace` for ancillary data that the kernel does not take.
     public func send(

@@ -13,6 +13,7 @@ extension Socket {
     /// Source: `MCAST_JOIN_GROUP`, `MCAST_JOIN_SOURCE_GROUP`, RFC 3678.
     ///
     /// - Parameters:
+    ///   - group: the group's address.
     ///   - interface: the index of the interface to hear it on; 0 lets the kernel choose.
     ///   - source: hears only what this address sends; `nil` hears anybody.
     /// - Throws: ``SocketError`` with operation `.setOption`, naming the group: `.invalidArgument`

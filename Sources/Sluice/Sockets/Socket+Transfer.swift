@@ -28,7 +28,7 @@ extension Socket {
     /// Reads what is there, up to the size of `buffer`.
     ///
     /// For streams: a datagram of no bytes would be told as the end; see
-    /// ``receiveMessage(into:ancillaryByteCount:flags:)``. Source: recv(2).
+    /// ``receiveMessage(into:ancillaryByteCount:flags:)-(MutableRawSpan,_,_)``. Source: recv(2).
     ///
     /// - Throws: ``SocketError`` with operation `.read`, such as `.connectionReset`.
     public func receive(

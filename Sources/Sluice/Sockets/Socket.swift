@@ -21,8 +21,9 @@ public struct Socket: ~Copyable, Sendable {
     ///
     /// Source: socket(2).
     ///
-    /// - Parameter isInheritable: whether a program that this one starts has it, too; see
-    ///   ``setInheritable(_:)``.
+    /// `isInheritable`: whether a program that this one starts has it, too; see
+    /// ``setInheritable(_:)``.
+    ///
     /// - Throws: ``SocketError`` with operation `.create`, such as `.addressFamilyNotSupported`,
     ///   `.protocolNotSupported`, `.notPermitted` for a raw socket, or `.tooManyOpenFiles`.
     public init(

@@ -92,8 +92,8 @@ extension Socket {
     /// Most options are cut without a word where there is less room than they need; some are an
     /// error then, such as `.invalidArgument`. Source: getsockopt(2).
     ///
-    /// - Parameter byteCount: how many bytes there is room for, 0 to 1 MiB. The answer may have
-    ///   fewer.
+    /// `byteCount`: how many bytes there is room for, 0 to 1 MiB. The answer may have fewer.
+    ///
     /// - Throws: ``SocketError`` with operation `.getOption`, such as `.noProtocolOption`;
     ///   `.invalidArgument` for a negative count or one of more than 1 MiB.
     public func rawOption(
