@@ -14,6 +14,12 @@ struct ConnectCommand: ParsableCommand {
         discussion: """
             The end of standard input ends the writing side alone; what the server still sends is \
             printed until the server ends, too.
+
+            With --udp each read of standard input is a datagram: a line from a terminal, and at \
+            most 65,507 bytes of a pipe or a file. Each datagram that comes is printed as it is. \
+            After the end of standard input answers have --wait to come.
+
+            Exit status: 0 well, 69 nobody there, 70 a connection that was cut.
             """)
 
     @Argument(help: "The server's name or address.")
@@ -24,6 +30,12 @@ struct ConnectCommand: ParsableCommand {
 
     @Option(help: ArgumentHelp("Connect to a Unix socket.", valueName: "path"))
     var unix: String?
+
+    @Flag(help: "Send and receive datagrams: UDP, or with --unix those of a Unix socket.")
+    var udp = false
+
+    @Option(help: "With --udp: how long to wait for answers at the end. (default: 1s)")
+    var wait: DurationArgument?
 
     @Option(help: "How long the connection may take to open.")
     var timeout = DurationArgument(.seconds(10))
@@ -40,11 +52,22 @@ struct ConnectCommand: ParsableCommand {
         }
         if unix != nil, host != nil { throw ValidationError("HOST and --unix exclude each other") }
         if unix?.isEmpty == true { throw ValidationError("--unix is a path") }
+        if !udp, wait != nil { throw ValidationError("--wait needs --udp") }
+        if udp, keepOpen || text.areGiven {
+            throw ValidationError(
+                "--keep-open, --encoding, --translation and --end-mark are not for --udp")
+        }
     }
 
     func run() throws {
         try reportingFaults {
             let reactor = try Reactor()
+            if udp {
+                let relay = DatagramRelay(
+                    of: try openSocket(on: reactor), on: reactor,
+                    waitingFor: wait?.duration ?? .seconds(1))
+                return try relay.run()
+            }
             let channel = try open(on: reactor)
             let text = text.areGiven ? try text.text() : nil
             let relay = Relay(of: channel, on: reactor, keepsOpen: keepOpen, as: text)
@@ -71,6 +94,32 @@ struct ConnectCommand: ParsableCommand {
         case .success(let channel): return channel
         case .failure(let error): throw unavailable("\(error)")
         case nil: throw ExitCode.software  // Nobody stops the reactor.
+        }
+    }
+
+    /// Opens a socket to the first of the host's addresses that one can be connected to.
+    private func openSocket(on reactor: Reactor) throws -> DatagramChannel {
+        var failure = "no address"
+        for peer in try peers() {
+            do throws(SocketError) {
+                // A Unix socket is answered only where it has a name.
+                return try DatagramChannel(
+                    on: reactor, connectedTo: peer, from: unix == nil ? nil : .unnamed)
+            } catch {
+                failure = "\(error)"
+            }
+        }
+        throw unavailable(failure)
+    }
+
+    private func peers() throws -> [SocketAddress] {
+        guard case .host(let name, let port) = endpoint else {
+            return endpoint.numericAddress.map { [$0] } ?? []
+        }
+        do throws(ResolverError) {
+            return try HostName.addresses(of: name).map { .ip($0, port: port) }
+        } catch {
+            throw unavailable("\(error)")
         }
     }
 

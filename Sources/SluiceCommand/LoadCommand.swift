@@ -14,6 +14,11 @@ struct LoadCommand: ParsableCommand {
         discussion: """
             Times are 500us, 20ms, 10s, 2m or 1h; a bare number is seconds.
 
+            With udp:// each connection is a socket, and each request a datagram with a number at \
+            its front, by which its answer is known. A request that is not answered within \
+            --datagram-timeout is an error, `lost` or what the network has said, and another one \
+            takes its place; answers that come later, or twice, are passed over.
+
             Exit status: 0 well, 69 no connection, all of them lost or no request answered, 99 a \
             threshold missed, 130 interrupted after the report.
             """)

@@ -9,16 +9,17 @@ import SluiceLoad
 /// What `sluice load` is asked to do.
 struct LoadOptions: ParsableArguments {
     @Argument(
-        help: "Where to connect to: tcp://HOST:PORT or unix:PATH.", transform: Self.target(in:))
+        help: "Where to connect to: tcp://HOST:PORT, udp://HOST:PORT or unix:PATH.",
+        transform: Self.target(in:))
     var target: LoadTarget
 
-    @Option(help: "How many connections.")
+    @Option(help: "How many connections; sockets for udp://.")
     var connections = 100
 
     @Option(help: "How long to measure.")
     var duration = DurationArgument(.seconds(10))
 
-    @Option(help: "How many bytes a request has.")
+    @Option(help: "How many bytes a request has; 8 to 65507 for udp://.")
     var size = 64
 
     @Option(help: "How many requests a connection has under way.")
@@ -41,6 +42,9 @@ struct LoadOptions: ParsableArguments {
 
     @Option(help: "How long one connection may take to open.")
     var connectTimeout = DurationArgument(.seconds(10))
+
+    @Option(help: "For udp://: how long an answer may take. (default: 1s)")
+    var datagramTimeout: DurationArgument?
 
     @Flag(help: "Only hold the connections open.")
     var hold = false
@@ -90,11 +94,25 @@ struct LoadOptions: ParsableArguments {
             let observer = ProcessObserver(processID: observe)
             try require(observe > 0 && observer.exists, "--observe: no process \(observe)")
         }
+        try validateDatagrams()
+    }
+
+    private func validateDatagrams() throws {
+        guard target.usesDatagrams else {
+            return try require(datagramTimeout == nil, "--datagram-timeout is for udp://")
+        }
+        try require(
+            (8...65_507).contains(size), "--size is 8 to 65507 for udp://: each has a number")
+        try require(
+            !hold && !churn && !receive,
+            "--hold, --churn and --receive are for connections, and udp:// has none")
+        try require(datagramTimeout?.duration != .zero, "--datagram-timeout is more than 0")
     }
 
     private static func target(in text: String) throws -> LoadTarget {
         guard let target = LoadTarget(text) else {
-            throw ValidationError("'\(text)' is neither tcp://HOST:PORT nor unix:PATH")
+            throw ValidationError(
+                "'\(text)' is none of tcp://HOST:PORT, udp://HOST:PORT and unix:PATH")
         }
         return target
     }
@@ -114,6 +132,7 @@ struct LoadOptions: ParsableArguments {
         workload.warmUp = warmUp.duration
         workload.ramp = ramp.duration
         workload.connectTimeout = connectTimeout.duration
+        if let datagramTimeout { workload.datagramTimeout = datagramTimeout.duration }
         return workload
     }
 

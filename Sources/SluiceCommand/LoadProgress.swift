@@ -7,9 +7,13 @@ import SluiceLoad
 
 /// The progress line of a load.
 struct LoadProgress {
+    /// What is counted as open, such as `connections`.
+    let noun: String
     private var seconds = 0
     private var lastCount = 0
     private var width = 0
+
+    init(counting noun: String) { self.noun = noun }
 
     /// Whether somebody sits at standard error.
     static var isWanted: Bool { isatty(STDERR_FILENO) == 1 }
@@ -25,7 +29,7 @@ struct LoadProgress {
         let line =
             result.connectionCount == 0
             ? "connecting"
-            : "\(seconds) s, \(result.connectionCount) connections, "
+            : "\(seconds) s, \(result.connectionCount) \(noun), "
                 + "\(NumberText.grouped(fresh)) requests/s, \(result.errorCount) errors"
         replace(with: line)
     }

@@ -42,9 +42,12 @@ extension LoadReport {
         }
     }
 
+    /// What one of those is that are open.
+    private var noun: String { workload.target.usesDatagrams ? "socket" : "connection" }
+
     private var countRows: [(String, String)] {
         var rows = [
-            ("connections", NumberText.grouped(result.connectionCount)),
+            ("\(noun)s", NumberText.grouped(result.connectionCount)),
             ("measured", NumberText.fixed(result.duration / .seconds(1), digits: 2) + " s"),
         ]
         if expectsAnswers {
@@ -101,7 +104,7 @@ extension LoadReport {
             let after = cost.bytesPerConnectionAfterTraffic.map {
                 ", \(NumberText.bytes($0)) after"
             }
-            rows.append(("server memory", "\(NumberText.bytes(idle)) a connection\(after ?? "")"))
+            rows.append(("server memory", "\(NumberText.bytes(idle)) a \(noun)\(after ?? "")"))
         }
         return rows
     }

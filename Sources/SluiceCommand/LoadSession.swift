@@ -25,7 +25,9 @@ final class LoadSession {
         self.reactor = reactor
         self.engine = engine
         observer = options.observe.map { ProcessObserver(processID: $0) }
-        if options.progress ?? LoadProgress.isWanted { progress = LoadProgress() }
+        guard options.progress ?? LoadProgress.isWanted else { return }
+        let usesDatagrams = options.target.usesDatagrams
+        progress = LoadProgress(counting: usesDatagrams ? "sockets" : "connections")
     }
 
     /// Runs the load and prints its report.
@@ -79,7 +81,7 @@ final class LoadSession {
 extension LoadSession {
     private func report() throws {
         let result = engine.result
-        if result.connectionCount == 0, !isInterrupted, engine.fault == nil {
+        if isNobodyThere(result), !isInterrupted, engine.fault == nil {
             StandardStreams.complain(result.connectFailure ?? "no connection could be made")
             throw ExitCode.unavailable
         }
@@ -88,6 +90,12 @@ extension LoadSession {
             cost: observer == nil ? nil : samples.cost(of: result))
         StandardStreams.say(options.json ? report.json.description : report.text)
         try judge(result)
+    }
+
+    /// Whether nothing could be opened or, by datagrams, every socket was refused before it had an
+    /// answer.
+    private func isNobodyThere(_ result: LoadResult) -> Bool {
+        result.connectionCount == 0 || (options.target.usesDatagrams && result.isCutShort)
     }
 
     private func judge(_ result: LoadResult) throws {

@@ -14,6 +14,13 @@ struct ServeCommand: ParsableCommand {
             Prints `listening on ADDRESS:PORT`, a line for each address, when it is ready. SIGINT \
             and SIGTERM have it accept no more and wait for its clients; a second one ends it at \
             once. Times are 500ms, 10s, 2m or 1h; a bare number is seconds.
+
+            With --udp each datagram is answered by one: echo's has the same bytes, up to 65,536; \
+            chargen's has 0 to 512 characters, by chance; discard answers none. Senders may be \
+            forged, and two services that answer each other never end: as with inetd, senders at \
+            the ports of echo, daytime, chargen and time (7, 13, 19, 37) and at the service's own \
+            port are not answered. A datagram that can't be answered is dropped, and a signal ends \
+            the server at once.
             """)
 
     @Argument(help: "What to serve.")
@@ -29,13 +36,16 @@ struct ServeCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Listen on a Unix socket, too.", valueName: "path"))
     var unix: String?
 
+    @Flag(help: "Serve datagrams: UDP, and with --unix those of a Unix socket.")
+    var udp = false
+
     @Option(help: "How the clients are served.")
     var style = ServeStyle.callback
 
     @Option(help: "How many threads serve, each with a part of the clients.")
     var workers = 1
 
-    @Option(help: "How clients get to the threads.")
+    @Option(help: "How clients get to the threads; with --udp the kernel chooses in any case.")
     var distribution = DistributionArgument.handOver
 
     @OptionGroup(title: "Text")
@@ -47,11 +57,11 @@ struct ServeCommand: ParsableCommand {
     @Option(help: "Close a client when no byte came or went for this long.")
     var idleTimeout: DurationArgument?
 
-    @Option(help: "How long to wait for the clients at the end.")
-    var drain = DurationArgument(.seconds(5))
+    @Option(help: "How long to wait for the clients at the end. (default: 5s)")
+    var drain: DurationArgument?
 
-    @Option(help: "How many clients may wait to be accepted.")
-    var backlog = 4_096
+    @Option(help: "How many clients may wait to be accepted. (default: 4096)")
+    var backlog: Int?
 
     @Flag(help: "Share the port with other servers of this user.")
     var reusePort = false
@@ -60,7 +70,7 @@ struct ServeCommand: ParsableCommand {
     var keepDescriptorLimit = false
 
     func validate() throws {
-        guard backlog > 0, Int32(exactly: backlog) != nil else {
+        if let backlog, backlog < 1 || Int32(exactly: backlog) == nil {
             throw ValidationError("--backlog is 1 or more")
         }
         guard (1...1_024).contains(workers) else {
@@ -76,26 +86,19 @@ struct ServeCommand: ParsableCommand {
             throw ValidationError("--encoding, --translation and --end-mark need --style lines")
         }
         if idleTimeout?.duration == .zero { throw ValidationError("--idle-timeout is more than 0") }
+        if udp { try validateDatagrams() }
     }
 
     func run() throws {
         try reportingFaults {
             if !keepDescriptorLimit { DescriptorLimit.raise() }
-            service.prepare()
             let reactor = try Reactor()
             let addresses = try listeningAddresses()
             do throws(SocketError) {
-                if workers == 1 {
-                    let server = try open(reactor, addresses)
-                    try serve(at: server.addresses, reactor) { stop in
-                        server.drain(within: drain.duration) { _ in stop() }
-                    }
+                if udp {
+                    try serveDatagrams(at: addresses, reactor)
                 } else {
-                    let servers = try WorkerServers(
-                        count: workers, at: addresses, options: groupOptions, reactor)
-                    servers.serve(service, style, reactor)
-                    try serve(at: servers.addresses, reactor) { stop in servers.drain(stop) }
-                    servers.stop()
+                    try serveStreams(at: addresses, reactor)
                 }
             } catch {
                 StandardStreams.complain("\(error)")
@@ -103,6 +106,26 @@ struct ServeCommand: ParsableCommand {
             }
         }
     }
+
+    private func serveStreams(
+        at addresses: [SocketAddress], _ reactor: Reactor
+    ) throws(SocketError) {
+        service.prepare()
+        if workers == 1 {
+            let server = try open(reactor, addresses)
+            try serve(at: server.addresses, reactor) { stop in
+                server.drain(within: drainLimit) { _ in stop() }
+            }
+        } else {
+            let servers = try WorkerServers(
+                count: workers, at: addresses, options: groupOptions, reactor)
+            servers.serve(service, style, reactor)
+            try serve(at: servers.addresses, reactor) { stop in servers.drain(stop) }
+            servers.stop()
+        }
+    }
+
+    private var drainLimit: Duration { drain?.duration ?? .seconds(5) }
 
     /// Opens a server on the main thread's reactor.
     private func open(
@@ -134,10 +157,10 @@ struct ServeCommand: ParsableCommand {
     private var options: ServerOptions {
         var options = ServerOptions()
         options.samePort = true
-        options.listener.backlog = backlog
+        if let backlog { options.listener.backlog = backlog }
         options.listener.reusePort = reusePort
         options.channel.idleTimeout = idleTimeout?.duration
-        options.channel.lingerLimit = drain.duration
+        options.channel.lingerLimit = drainLimit
         if let maxConnections { options.maximumConnections = maxConnections }
         // They were checked when the command line was read.
         if let text = try? text.text() { options.channel.text = text }
@@ -148,12 +171,12 @@ struct ServeCommand: ParsableCommand {
         var group = ServingOptions()
         group.server = options
         group.distribution = distribution.value
-        group.drainLimit = drain.duration
+        group.drainLimit = drainLimit
         return group
     }
 
     /// Serves until a signal has it drain, and a second one end at once.
-    private func serve(
+    func serve(
         at addresses: [SocketAddress], _ reactor: Reactor,
         _ drain: @escaping (_ stop: @escaping () -> Void) -> Void
     ) throws(SocketError) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The five simplest services of the Internet, which every network library is tried with.
-// Each one is what it does to a new channel.
+// Each one is what it does to a new channel; by datagrams they are in an extension.
 
 import ArgumentParser
 import Glibc

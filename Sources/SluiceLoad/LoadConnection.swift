@@ -18,9 +18,6 @@ final class LoadConnection {
     private var inFlight = 0
     private var matched = 0
 
-    /// So many requests of an open load may wait for their turn on one connection.
-    private static var queueLimit: Int { 1_024 }
-
     init(_ channel: Channel, of run: LoadRun, index: Int) {
         self.channel = channel
         self.run = run
@@ -43,11 +40,11 @@ final class LoadConnection {
             channel.onPeerClosed { channel in
                 let error = channel.takeError()
                 channel.close()
-                self.run.lost(self, error.map { LoadErrorKind($0.code) } ?? .closed)
+                self.run.lost(.stream(self), error.map { LoadErrorKind($0.code) } ?? .closed)
             }
             return
         }
-        channel.onClose { _, reason in self.run.lost(self, LoadErrorKind(reason)) }
+        channel.onClose { _, reason in self.run.lost(.stream(self), LoadErrorKind(reason)) }
     }
 
     /// Fills the pipeline for the first time.
@@ -59,9 +56,8 @@ final class LoadConnection {
 
     /// Sends a request of an open load, or has it wait for its turn.
     func enqueue(due: UInt64) {
-        guard times.count < run.workload.pipeline + Self.queueLimit else {
-            if due >= run.countedFrom, run.isCounting { run.count(.dropped) }
-            return
+        guard times.count < run.workload.pipeline + LoadRun.queueLimit else {
+            return run.dropped(due: due)
         }
         times.append(due)
         if inFlight < run.workload.pipeline {
@@ -137,6 +133,6 @@ extension LoadConnection {
     private func giveUp() {
         channel.onClose(nil)
         channel.abort()
-        run.lost(self, .wrongAnswer)
+        run.lost(.stream(self), .wrongAnswer)
     }
 }

@@ -22,10 +22,16 @@ public struct LoadErrorKind: RawRepresentable, Hashable, Sendable {
     public static let refused = Self(rawValue: "refused")
     /// The target's name has no address.
     public static let unresolved = Self(rawValue: "unresolved")
-    /// An answer differed from its request; the connection was given up.
+    /// An answer differed from its request; a connection was given up by that, a datagram socket
+    /// was not.
     public static let wrongAnswer = Self(rawValue: "wrong answer")
     /// No answer had come a second after the end of the measuring.
     public static let unanswered = Self(rawValue: "unanswered")
+    /// No answer to a datagram had come within ``Workload/datagramTimeout``.
+    ///
+    /// Where the network has said why, its reason is the kind, such as ``refused``. Datagrams that
+    /// were sent before the measuring do not count.
+    public static let lost = Self(rawValue: "lost")
     /// A request was due while too many others waited for the same connection.
     public static let dropped = Self(rawValue: "dropped")
 }

@@ -20,7 +20,8 @@ extension LoadRun {
         opening.begin = MonotonicClock.now
         opening.known = workload.target.endpoint.numericAddress
         opening.timer = reactor.every(.milliseconds(1)) { self.openDue() }
-        openDue()
+        // Sockets open at once, and phases are told in turns of the reactor.
+        if !workload.target.usesDatagrams { openDue() }
     }
 
     func giveUpConnecting() {
@@ -42,6 +43,7 @@ extension LoadRun {
     }
 
     private func open() {
+        if workload.target.usesDatagrams { return openSocket() }
         let number = opening.nextNumber
         opening.nextNumber += 1
         let place = opening.known.map(Endpoint.address) ?? workload.target.endpoint
@@ -61,14 +63,15 @@ extension LoadRun {
             opening.known = channel.peerAddress
             ramp.ended(successfully: true)
             let connection = LoadConnection(channel, of: self, index: connections.count)
-            connections.append(connection)
+            connections.append(.stream(connection))
             connection.start()
         case .failure(let error): failed(LoadErrorKind(error.cause), "\(error)")
         }
         openDue()
     }
 
-    private func failed(_ kind: LoadErrorKind, _ sentence: String) {
+    /// A connect has come to its verdict, without a connection.
+    func failed(_ kind: LoadErrorKind, _ sentence: String) {
         ramp.ended(successfully: false)
         if kind == .unresolved { ramp.giveUp() }
         result.connectFailure = result.connectFailure ?? sentence

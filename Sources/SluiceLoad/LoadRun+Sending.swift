@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Sends what nobody's answer asks for: the first requests, and those of an open load.
-// The rest of a closed loop's requests leave from `LoadConnection`.
+// The rest of a closed loop's requests leave from `LoadConnection` and `DatagramLoadConnection`.
 
 import Glibc
 internal import Sluice

@@ -8,7 +8,8 @@ public import Sluice
 /// A load that is being put on a target.
 ///
 /// Call ``connect()``, then ``run()``; when ``onPhase`` tells of ``Phase/ready``, call ``begin()``;
-/// at the end call ``close()``. A run is used once and stays on its reactor's thread.
+/// at the end call ``close()``. A run is used once and stays on its reactor's thread. By datagrams
+/// its connections are sockets that are connected to the target.
 public final class LoadRun {
     /// How far a run has come; the phases follow one another in this order.
     public enum Phase: Int, Hashable, Sendable {
@@ -41,9 +42,11 @@ public final class LoadRun {
     let reactor: Reactor
     let client: Client
     let pattern: RequestPattern
+    /// The datagram that is sent, with the number of the last one.
+    var request: [UInt8]
 
     /// What is open, in no order.
-    var connections: [LoadConnection] = []
+    var connections: [OpenConnection] = []
     var slots: [ChurnSlot] = []
     /// Failures of a churn since the last success.
     var failuresInARow = 0
@@ -51,7 +54,8 @@ public final class LoadRun {
     var opening = Opening()
     var pace: Pace?
     /// Open connections that have not sent their first requests yet.
-    var unprimed: [LoadConnection] = []
+    var unprimed: [OpenConnection] = []
+    var lossTimer: Timer?
 
     /// Whether new requests are sent.
     private(set) var isSending = false
@@ -67,20 +71,25 @@ public final class LoadRun {
     /// Connections and slots that still wait for an answer while the run settles.
     private var busyCount = 0
 
+    /// So many requests of an open load may wait for their turn on one connection.
+    static var queueLimit: Int { 1_024 }
     /// How long answers may take to come after the end of the measuring.
     private static let patience = Duration.seconds(1)
 
     /// A load that connects from `reactor`, which nobody else runs in the meantime.
     ///
-    /// - Precondition: the workload's counts are 1 or more.
+    /// - Precondition: the workload's counts are 1 or more; on a target by datagrams it is a closed
+    ///   loop or paced, with requests of 8 to 65,507 bytes and at most 65,536 of them under way.
     public init(_ workload: Workload, on reactor: Reactor) {
         precondition(
             workload.connectionCount > 0 && workload.requestByteCount > 0 && workload.pipeline > 0
                 && workload.connectsAtOnce > 0, "a load has at least one of everything")
+        precondition(workload.fitsItsTarget, "datagrams can't carry this load")
         self.workload = workload
         self.reactor = reactor
         client = Client(on: reactor, options: Self.clientOptions(for: workload))
         pattern = RequestPattern(byteCount: workload.requestByteCount)
+        request = pattern.bytes
         // A churn opens its connections itself; one beforehand shows whether anybody is there.
         let count = workload.kind == .churn ? 1 : workload.connectionCount
         ramp = ConnectRamp(count: count, over: workload.ramp, atOnce: workload.connectsAtOnce)
@@ -115,6 +124,7 @@ extension LoadRun {
         result.connectionCount =
             workload.kind == .churn ? workload.connectionCount : connections.count
         isSending = true
+        if workload.target.usesDatagrams { watchForLosses() }
         let now = MonotonicClock.now
         if workload.warmUp > .zero {
             timer = reactor.after(workload.warmUp) { self.startMeasuring() }
@@ -201,6 +211,7 @@ extension LoadRun {
     private func finish() {
         guard phase != .ended else { return }
         timer?.cancel()
+        lossTimer?.cancel()
         isSending = false
         for connection in connections { count(.unanswered, times: unanswered(by: connection)) }
         count(.unanswered, times: slots.count { !$0.isIdle })
@@ -232,12 +243,22 @@ extension LoadRun {
         result.latencies.record(nanoseconds: now &- due)
     }
 
+    /// A request was due while too many others waited.
+    func dropped(due: UInt64) {
+        if due >= countedFrom, isCounting { count(.dropped) }
+    }
+
+    /// A datagram was given up.
+    func lostDatagram(due: UInt64, _ kind: LoadErrorKind) {
+        if phase.rawValue >= Phase.measuring.rawValue, due >= measuredSince { count(kind) }
+    }
+
     func count(_ kind: LoadErrorKind, times: Int = 1) {
         if times > 0 { result.errors[kind, default: 0] += times }
     }
 
     /// A connection has ended before its time.
-    func lost(_ connection: LoadConnection, _ kind: LoadErrorKind) {
+    func lost(_ connection: OpenConnection, _ kind: LoadErrorKind) {
         guard let last = connections.last, phase != .ended else { return }
         let wasBusy = !connection.isSettled
         // Servers may close connections that have nothing left to do.
@@ -250,7 +271,7 @@ extension LoadRun {
         if connections.isEmpty, ramp.isDone, phase != .settling { allLost() }
     }
 
-    private func unanswered(by connection: LoadConnection) -> Int {
+    private func unanswered(by connection: OpenConnection) -> Int {
         connection.unansweredCount(since: countedFrom)
     }
 }

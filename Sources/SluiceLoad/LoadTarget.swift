@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Where a load goes, as a person writes it: `tcp://HOST:PORT` or `unix:PATH`.
+// Where a load goes, as a person writes it: `tcp://HOST:PORT`, `udp://HOST:PORT` or `unix:PATH`.
 // Names are resolved later, by the client that connects.
 
 public import Sluice
@@ -9,23 +9,30 @@ public import Sluice
 public struct LoadTarget: Hashable, Sendable {
     /// Where to connect to.
     public let endpoint: Endpoint
+    /// Whether datagrams go there, by UDP, and not a stream.
+    public let usesDatagrams: Bool
 
-    /// A target at any place.
-    public init(_ endpoint: Endpoint) { self.endpoint = endpoint }
+    /// A target at any place, by a stream.
+    public init(_ endpoint: Endpoint) {
+        self.endpoint = endpoint
+        usesDatagrams = false
+    }
 
-    /// Reads `tcp://example.org:80`, `tcp://[::1]:80` or `unix:/run/socket`; anything else gives
-    /// `nil`.
+    /// Reads `tcp://example.org:80`, `tcp://[::1]:80`, the same with `udp`, or `unix:/run/socket`;
+    /// anything else gives `nil`.
     ///
     /// Ports are 1 to 65535; only the bracketed form may have colons in the host.
     public init?(_ text: String) {
         if let path = text.dropping(prefix: "unix:") {
             guard !path.isEmpty else { return nil }
             endpoint = .address(.unix(path: String(path)))
-        } else if let place = text.dropping(prefix: "tcp://"), let found = Self.endpoint(of: place)
-        {
-            endpoint = found
+            usesDatagrams = false
         } else {
-            return nil
+            usesDatagrams = text.hasPrefix("udp://")
+            guard let place = text.dropping(prefix: usesDatagrams ? "udp://" : "tcp://"),
+                let found = Self.endpoint(of: place)
+            else { return nil }
+            endpoint = found
         }
     }
 
@@ -48,7 +55,7 @@ extension LoadTarget: CustomStringConvertible {
     /// The text form, which reads back as the same target.
     public var description: String {
         if case .address(.unix(let path)) = endpoint { return "unix:\(path)" }
-        return "tcp://\(endpoint)"
+        return "\(usesDatagrams ? "udp" : "tcp")://\(endpoint)"
     }
 }
 

@@ -48,3 +48,42 @@ struct RequestPattern {
         }
     }
 }
+
+// MARK: - In datagrams
+
+extension RequestPattern {
+    /// How many bytes at the front of a datagram are its number.
+    static let numberByteCount = 8
+
+    /// Puts a number at the front of a request, in the network's byte order.
+    @inline(__always)
+    static func setNumber(_ number: UInt64, of request: inout [UInt8]) {
+        request.withUnsafeMutableBytes { $0.storeBytes(of: number.bigEndian, as: UInt64.self) }
+    }
+
+    /// The number at the front of a datagram; 0, which no request has, where it is too short.
+    @inline(__always)
+    static func number(of input: RawSpan) -> UInt64 {
+        input.withUnsafeBytes { input in
+            input.count < numberByteCount
+                ? 0 : UInt64(bigEndian: input.loadUnaligned(as: UInt64.self))
+        }
+    }
+
+    /// Whether a datagram is the pattern, whatever its number.
+    @inline(__always)
+    func matchesBehindNumber(_ input: RawSpan) -> Bool {
+        guard input.byteCount == bytes.count, bytes.count >= Self.numberByteCount else {
+            return false
+        }
+        return input.withUnsafeBytes { input in
+            bytes.withUnsafeBytes { pattern in
+                guard let start = input.baseAddress, let expected = pattern.baseAddress else {
+                    return false
+                }
+                let front = Self.numberByteCount
+                return memcmp(start + front, expected + front, pattern.count &- front) == 0
+            }
+        }
+    }
+}

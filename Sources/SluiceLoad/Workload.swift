@@ -30,7 +30,8 @@ public struct Workload: Hashable, Sendable {
     ///
     /// Initially 100.
     public var connectionCount = 100
-    /// How many bytes a request has, and so its answer.
+    /// How many bytes a request has, and so its answer; a datagram 8 to 65,507, of which the first
+    /// 8 are its number.
     ///
     /// Initially 64.
     public var requestByteCount = 64
@@ -59,6 +60,12 @@ public struct Workload: Hashable, Sendable {
     /// Initially 10 s.
     public var connectTimeout = Duration.seconds(10)
 
+    /// How long the answer to a datagram may take; after that the request counts as lost, and
+    /// another one takes its place.
+    ///
+    /// Initially 1 s; noticed by a tenth of it late, and by 100 ms at most.
+    public var datagramTimeout = Duration.seconds(1)
+
     /// A load with the initial values.
     public init(on target: LoadTarget) { self.target = target }
 
@@ -71,6 +78,17 @@ public struct Workload: Hashable, Sendable {
         share.connectsAtOnce = max(1, connectsAtOnce / count)
         if case .paced(let pacing) = kind { share.kind = .paced(pacing.share(index, of: count)) }
         return share
+    }
+
+    /// Whether what is asked for can be done by datagrams, where the target takes them.
+    var fitsItsTarget: Bool {
+        guard target.usesDatagrams else { return true }
+        switch kind {
+        case .closedLoop, .paced:
+            return (RequestPattern.numberByteCount...65_507).contains(requestByteCount)
+                && pipeline <= RequestTable.largestCapacity && datagramTimeout > .zero
+        case .hold, .churn, .receive: return false
+        }
     }
 
     /// Whether answers are waited for and compared.

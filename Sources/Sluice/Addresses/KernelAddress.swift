@@ -55,10 +55,7 @@ extension SocketAddress {
     func kernelForm() throws(ErrorCode) -> KernelAddress {
         switch self {
         case .ip(.v4(let value), let port):
-            return KernelAddress(
-                sockaddr_in(
-                    sin_family: sa_family_t(AF_INET), sin_port: port.bigEndian,
-                    sin_addr: in_addr(s_addr: value.bigEndian), sin_zero: (0, 0, 0, 0, 0, 0, 0, 0)))
+            return KernelAddress(sockaddr_in(value, port))
         case .ip(let address, let port): return Self.ipv6Form(address, port, 0)
         case .flow(let address, let port, let information):
             return Self.ipv6Form(address, port, information)
@@ -155,6 +152,14 @@ extension SocketAddress {
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { call($0, &length) }
         }
         return (result, result < 0 ? .unnamed : SocketAddress(storage, length: length))
+    }
+}
+
+extension sockaddr_in {
+    init(_ address: UInt32, _ port: UInt16) {
+        self.init(
+            sin_family: sa_family_t(AF_INET), sin_port: port.bigEndian,
+            sin_addr: in_addr(s_addr: address.bigEndian), sin_zero: (0, 0, 0, 0, 0, 0, 0, 0))
     }
 }
 

@@ -58,11 +58,11 @@ extension DatagramChannel {
         var budget = max(1, options.datagramsPerTurn)
         var failures = 0
         while budget > 0, isReceiving, let number = socket?.number {
-            let (count, code) = reactor.withInbox { inbox -> (Int, ErrorCode) in
+            let (count, code) = memory.withInbox { inbox -> (Int, ErrorCode) in
                 let count = inbox.receive(from: number, controlRoom: controlRoom)
                 if count < 0 { return (count, .last) }
                 counted.receives &+= 1
-                deliver(count, of: inbox, reactor)
+                deliverBatch(count, of: inbox, reactor)
                 return (count, .success)
             }
             if count >= 0 {
@@ -83,29 +83,35 @@ extension DatagramChannel {
         }
     }
 
-    private func deliver(_ count: Int, of inbox: DatagramInbox, _ reactor: Reactor) {
+    private func deliverBatch(_ count: Int, of inbox: DatagramInbox, _ reactor: Reactor) {
+        let isPlain = controlRoom == 0 && !options.acceptsBothFamilies
         for slot in 0..<count {
-            let bytes = inbox.content(of: slot)
-            var items: [AncillaryItem] = []
-            var segment = 0
-            if controlRoom > 0 {
-                let content = inbox.control(of: slot)
-                // Nobody has asked for descriptors: they are closed here.
-                _ = DescriptorList(adopting: content.descriptors)
-                items = content.items
-                segment = Self.takeSegment(from: &items)
-            }
-            let info = DatagramInfo(
-                sender: sender(inbox.sender(of: slot)), isTruncated: inbox.isTruncated(slot),
-                items: items)
-            if segment == 0 || segment >= bytes.count {
-                deliver(bytes, info, reactor)
+            if !isPlain {
+                deliver(slot, of: inbox, reactor)
                 continue
             }
-            for start in stride(from: 0, to: bytes.count, by: segment) {
-                let end = min(start + segment, bytes.count)
-                deliver(UnsafeRawBufferPointer(rebasing: bytes[start..<end]), info, reactor)
-            }
+            let info = DatagramInfo(
+                sender: inbox.sender(of: slot), isTruncated: inbox.isTruncated(slot), items: [])
+            deliver(inbox.content(of: slot), info, reactor)
+        }
+    }
+
+    /// Delivers what is in a slot, with its ancillary data: one datagram, or several that the kernel
+    /// has joined.
+    private func deliver(_ slot: Int, of inbox: DatagramInbox, _ reactor: Reactor) {
+        let bytes = inbox.content(of: slot)
+        let content = inbox.control(of: slot)
+        // Nobody has asked for descriptors: they are closed here.
+        _ = DescriptorList(adopting: content.descriptors)
+        var items = content.items
+        let segment = Self.takeSegment(from: &items)
+        let info = DatagramInfo(
+            sender: sender(inbox.sender(of: slot)), isTruncated: inbox.isTruncated(slot),
+            items: items)
+        if segment == 0 || segment >= bytes.count { return deliver(bytes, info, reactor) }
+        for start in stride(from: 0, to: bytes.count, by: segment) {
+            let end = min(start + segment, bytes.count)
+            deliver(UnsafeRawBufferPointer(rebasing: bytes[start..<end]), info, reactor)
         }
     }
 
@@ -120,6 +126,7 @@ extension DatagramChannel {
         return items.remove(at: place).joinedByteCount ?? 0
     }
 
+    @inline(__always)
     private func deliver(
         _ bytes: UnsafeRawBufferPointer, _ info: DatagramInfo, _ reactor: Reactor
     ) {
@@ -212,21 +219,17 @@ extension Socket {
     }
 }
 
-extension Reactor {
-    /// Lends the memory that datagrams are received into; a receiver inside a receiver gets its own.
-    func withInbox<Result>(_ body: (DatagramInbox) -> Result) -> Result {
-        let memory = attachment { DatagramMemory() }
-        let inbox = memory.inbox.take() ?? DatagramInbox()
-        defer { memory.inbox = inbox }
-        return body(inbox)
-    }
-
-    /// Where the datagrams of a turn are collected.
-    var outbox: DatagramOutbox { attachment { DatagramMemory() }.outbox }
-}
-
 /// What the datagram channels of a reactor share.
 final class DatagramMemory {
-    var inbox: DatagramInbox?
+    /// Where the datagrams of a turn are collected.
     let outbox = DatagramOutbox()
+    @exclusivity(unchecked) private var inbox: DatagramInbox?
+
+    /// Lends the memory that datagrams are received into; a receiver inside a receiver gets its own.
+    @inline(__always)
+    func withInbox<Result>(_ body: (DatagramInbox) -> Result) -> Result {
+        let lent = inbox.take() ?? DatagramInbox()
+        defer { inbox = lent }
+        return body(lent)
+    }
 }

@@ -22,7 +22,7 @@ extension DatagramChannel {
         _ bytes: RawSpan, to address: SocketAddress? = nil
     ) throws(SocketError) -> DatagramSendResult {
         try bytes.withUnsafeBytes { bytes throws(SocketError) in
-            try send(UnsentView(bytes: bytes, address: address, segmentByteCount: 0))
+            try collect(bytes, address, 0)
         }
     }
 
@@ -67,46 +67,57 @@ extension DatagramChannel {
         var rest = bytes
         repeat {
             let count = min(rest.count, most * byteCount)
-            let result = try send(
-                UnsentView(
-                    bytes: UnsafeRawBufferPointer(rebasing: rest[..<count]), address: address,
-                    segmentByteCount: count > byteCount ? byteCount : 0))
+            let result = try collect(
+                UnsafeRawBufferPointer(rebasing: rest[..<count]), address,
+                count > byteCount ? byteCount : 0)
             if result != .accepted, worst != .dropped { worst = result }
             rest = UnsafeRawBufferPointer(rebasing: rest[count...])
         } while !rest.isEmpty
         return worst
     }
 
-    /// A datagram in somebody's memory.
-    private struct UnsentView {
-        let bytes: UnsafeRawBufferPointer
-        let address: SocketAddress?
-        let segmentByteCount: Int
+    /// Takes a datagram for the end of the turn.
+    @inline(__always)
+    private func collect(
+        _ bytes: UnsafeRawBufferPointer, _ address: SocketAddress?, _ segmentByteCount: Int
+    ) throws(SocketError) -> DatagramSendResult {
+        let outbox = memory.outbox
+        // A channel that collects is open, and nothing of it waits elsewhere.
+        guard outbox.belongs(to: self), unsent.isEmpty, outbox.hasRoom(for: bytes.count),
+            outbox.byteCount + bytes.count <= options.outputLimit, address != nil || hasPeer
+        else { return try collectFirst(bytes, address, segmentByteCount) }
+        do throws(ErrorCode) {
+            try outbox.append(bytes, to: address, segmentByteCount, of: self)
+        } catch {
+            throw SocketError(.write, error, at: address)
+        }
+        return .accepted
     }
 
-    private func send(_ view: UnsentView) throws(SocketError) -> DatagramSendResult {
-        let address = view.address
+    /// Takes a datagram where this channel does not collect yet, or has no room to.
+    @inline(never)
+    private func collectFirst(
+        _ bytes: UnsafeRawBufferPointer, _ address: SocketAddress?, _ segmentByteCount: Int
+    ) throws(SocketError) -> DatagramSendResult {
         guard socket != nil, let reactor else {
             throw SocketError(.write, .badDescriptor, at: address)
         }
-        if address == nil, peerAddress == nil { throw SocketError(.write, .destinationRequired) }
-        if view.bytes.count > 65_535, (address ?? peerAddress)?.ipAddress != nil {
+        if address == nil, !hasPeer { throw SocketError(.write, .destinationRequired) }
+        if bytes.count > 65_535, (address ?? peerAddress)?.ipAddress != nil {
             throw SocketError(.write, .messageTooLong, at: address)
         }
-        let outbox = reactor.outbox
-        let collected = outbox.belongs(to: self) ? outbox.byteCount : 0
-        let fits = collected + view.bytes.count <= options.outputLimit
-        guard unsent.isEmpty, fits, view.bytes.count <= DatagramOutbox.byteLimit else {
-            return try queue(view)
+        let outbox = memory.outbox
+        let isTooMuch = collectedByteCount + bytes.count > options.outputLimit
+        if !unsent.isEmpty || isTooMuch || bytes.count > DatagramOutbox.byteLimit {
+            return try queue(bytes, address, segmentByteCount)
         }
-        if let owner = outbox.owner, owner !== self || !outbox.hasRoom(for: view.bytes.count) {
+        if let owner = outbox.owner {
             owner.sendCollected()
-            // It may have met a full kernel.
-            if !unsent.isEmpty { return try queue(view) }
+            // The kernel may have been full.
+            if !unsent.isEmpty { return try queue(bytes, address, segmentByteCount) }
         }
         do throws(ErrorCode) {
-            try outbox.append(
-                view.bytes, to: address, segmentByteCount: view.segmentByteCount, of: self)
+            try outbox.append(bytes, to: address, segmentByteCount, of: self)
         } catch {
             throw SocketError(.write, error, at: address)
         }
@@ -117,14 +128,15 @@ extension DatagramChannel {
         return .accepted
     }
 
-    private func queue(_ view: UnsentView) throws(SocketError) -> DatagramSendResult {
-        if let address = view.address { try check(address) }
+    private func queue(
+        _ bytes: UnsafeRawBufferPointer, _ address: SocketAddress?, _ segmentByteCount: Int
+    ) throws(SocketError) -> DatagramSendResult {
+        if let address { try check(address) }
         sendCollected()
         let wasEmpty = unsent.isEmpty
         let dropped = unsent.append(
             UnsentDatagram(
-                bytes: Array(view.bytes), address: view.address,
-                segmentByteCount: view.segmentByteCount),
+                bytes: Array(bytes), address: address, segmentByteCount: segmentByteCount),
             limit: options.outputLimit, options.dropPolicy)
         counted.datagramsDropped &+= UInt64(dropped)
         if wasEmpty, !unsent.isEmpty {
@@ -155,8 +167,7 @@ extension DatagramChannel {
 
     /// How many bytes of this turn wait for its end.
     var collectedByteCount: Int {
-        guard let outbox = reactor?.outbox, outbox.belongs(to: self) else { return 0 }
-        return outbox.byteCount
+        memory.outbox.belongs(to: self) ? memory.outbox.byteCount : 0
     }
 }
 
@@ -172,7 +183,8 @@ extension DatagramChannel: TurnWriter {
 
     /// Hands over what was collected; what the kernel does not take is queued.
     func sendCollected() {
-        guard let outbox = reactor?.outbox, outbox.belongs(to: self), outbox.count > 0 else {
+        let outbox = memory.outbox
+        guard outbox.belongs(to: self), outbox.count > 0 else {
             return
         }
         if !send(outbox) { arrange() }
@@ -180,7 +192,7 @@ extension DatagramChannel: TurnWriter {
 
     /// Sends what waits, as far as the kernel takes it.
     func sendQueue() {
-        guard let outbox = reactor?.outbox else { return }
+        let outbox = memory.outbox
         if let owner = outbox.owner, owner !== self { owner.sendCollected() }
         while isOpen, !unsent.isEmpty {
             guard fill(outbox), send(outbox) else { break }
@@ -210,7 +222,7 @@ extension DatagramChannel: TurnWriter {
             let isTaken = next.bytes.withUnsafeBytes { bytes in
                 // Its address was looked at before it was queued.
                 (try? outbox.append(
-                    bytes, to: next.address, segmentByteCount: next.segmentByteCount, of: self))
+                    bytes, to: next.address, next.segmentByteCount, of: self))
                     != nil
             }
             if !isTaken { counted.datagramsDropped &+= 1 }
@@ -226,17 +238,27 @@ extension DatagramChannel: TurnWriter {
             let result = try socket?.send(
                 message: datagram.bytes.span.bytes, to: datagram.address, with: [])
             counted.sends &+= 1
-            guard case .bytes(let count)? = result else {
-                unsent.putBack([datagram])
-                return false
+            if case .bytes(let count)? = result {
+                countSent((count, 1))
+                return true
             }
-            countSent((count, 1))
+            if isRefusal(datagram.address) {
+                throw SocketError(.write, .wouldBlock, at: datagram.address)
+            }
+            unsent.putBack([datagram])
+            return false
         } catch {
             counted.datagramsDropped &+= 1
             failed(error)
         }
         return true
     }
+
+    /// Whether a kernel that takes no more means one receiver alone: a Unix socket that was named and
+    /// does not read.
+    ///
+    /// Nothing tells when it will, and the datagrams to others must not wait for it.
+    private func isRefusal(_ address: SocketAddress?) -> Bool { isUnix && address != nil }
 
     /// Offers all that was collected to the kernel; what it has no room for goes to the front of the
     /// queue.
@@ -258,7 +280,7 @@ extension DatagramChannel: TurnWriter {
             }
             let code = ErrorCode.last
             if code == .interrupted { continue }
-            if code == .wouldBlock { break }
+            if code == .wouldBlock, !isRefusal(outbox.address(at: slot)) { break }
             if Self.isOfTheNetwork(code), !hasRetried {
                 // It may be about an earlier datagram, and is told once.
                 hasRetried = true

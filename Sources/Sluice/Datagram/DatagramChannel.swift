@@ -25,10 +25,14 @@ public final class DatagramChannel {
     @exclusivity(unchecked) private var event: Event?
     @exclusivity(unchecked) var found = Interest()
     let options: DatagramOptions
+    /// What all datagram channels of the reactor share.
+    let memory: DatagramMemory
     /// Room for ancillary data in each datagram.
     let controlRoom: Int
     /// Whether the kernel cuts up what is sent in segments.
     var cutsSegments: Bool
+    /// Whether it is a Unix socket.
+    let isUnix: Bool
     /// Whether the queue of errors is to be looked at.
     let hasErrorQueue: Bool
     @exclusivity(unchecked) var counted = DatagramCounters()
@@ -47,7 +51,11 @@ public final class DatagramChannel {
     @exclusivity(unchecked) var hasQueued = false
 
     /// The peer of a connected channel; `nil` for one that hears anybody.
-    public private(set) var peerAddress: SocketAddress?
+    public private(set) var peerAddress: SocketAddress? {
+        didSet { hasPeer = peerAddress != nil }
+    }
+    /// Whether it has one peer.
+    @exclusivity(unchecked) private(set) var hasPeer = false
 
     /// A datagram that was received and not told yet.
     struct HeldDatagram {
@@ -118,6 +126,7 @@ public final class DatagramChannel {
         _ options: DatagramOptions
     ) throws(SocketError) {
         let isIP = try Self.prepare(socket, options)
+        isUnix = try socket.family == .unix
         hasErrorQueue = isIP && options.reportsErrors
         cutsSegments = isIP && Self.canCut(socket)
         let joins = isIP && options.joinsInput
@@ -125,8 +134,11 @@ public final class DatagramChannel {
         controlRoom = joins ? DatagramInbox.controlByteCount : room
         self.options = options
         // A socket without a peer has no name to ask for.
-        peerAddress = try? socket.peerAddress
+        let peer = try? socket.peerAddress
+        peerAddress = peer
+        hasPeer = peer != nil
         link = reactor.link
+        memory = reactor.attachment { DatagramMemory() }
         let number = socket.number
         self.socket = consume socket
         self.file = consume file
@@ -211,7 +223,7 @@ public final class DatagramChannel {
     }
 
     private func end() {
-        if let outbox = reactor?.outbox, outbox.belongs(to: self) { outbox.clear() }
+        if memory.outbox.belongs(to: self) { memory.outbox.clear() }
         counted.datagramsDropped &+= UInt64(unsent.count)
         event = nil
         socket = nil

@@ -7,11 +7,14 @@ import CSystemCalls
 import Glibc
 
 /// What one channel sends in this turn and has not handed to the kernel yet.
+///
+/// Not checked for exclusive access: each access is a load or a store of the reactor's one thread, and
+/// none spans a call of a handler.
 final class DatagramOutbox {
     /// How many datagrams one call sends at most.
     static let slotCount = 64
-    /// Longer ones are sent by themselves.
-    static let byteLimit = 65_536
+    /// Longer ones, which only Unix sockets have, are sent by themselves.
+    static let byteLimit = 65_535
     private static let capacity = 131_072
     /// Room for the one piece of ancillary data that there may be: a length of segments.
     private static let controlByteCount = 32
@@ -19,16 +22,15 @@ final class DatagramOutbox {
     /// Whose datagrams these are.
     ///
     /// Not retained: a channel that closes takes its datagrams out first.
-    private(set) unowned(unsafe) var owner: DatagramChannel?
-    private(set) var count = 0
-    private(set) var byteCount = 0
+    @exclusivity(unchecked) private(set) unowned(unsafe) var owner: DatagramChannel?
+    @exclusivity(unchecked) private(set) var count = 0
+    @exclusivity(unchecked) private(set) var byteCount = 0
     private let bytes: UnsafeMutableRawPointer
     private let controls: UnsafeMutableRawPointer
     private let names: UnsafeMutablePointer<sockaddr_storage>
     private let pieces: UnsafeMutablePointer<iovec>
     private let messages: UnsafeMutablePointer<mmsghdr>
-    private var segments = [Int](repeating: 0, count: slotCount)
-    private var addresses = [SocketAddress?](repeating: nil, count: slotCount)
+    private let segments: UnsafeMutablePointer<Int>
 
     init() {
         bytes = .allocate(byteCount: Self.capacity, alignment: 64)
@@ -37,6 +39,8 @@ final class DatagramOutbox {
         names = .allocate(capacity: Self.slotCount)
         pieces = .allocate(capacity: Self.slotCount)
         messages = .allocate(capacity: Self.slotCount)
+        segments = .allocate(capacity: Self.slotCount)
+        segments.initialize(repeating: 0, count: Self.slotCount)
         messages.initialize(repeating: mmsghdr(), count: Self.slotCount)
         for slot in 0..<Self.slotCount {
             messages[slot].msg_hdr.msg_iov = pieces + slot
@@ -50,28 +54,29 @@ final class DatagramOutbox {
         names.deallocate()
         pieces.deallocate()
         messages.deallocate()
+        segments.deallocate()
     }
 
+    @inline(__always)
     func belongs(to channel: DatagramChannel) -> Bool { owner === channel }
 
+    @inline(__always)
     func hasRoom(for size: Int) -> Bool {
-        count < Self.slotCount && byteCount + size <= Self.capacity
+        count < Self.slotCount && size <= Self.byteLimit && byteCount + size <= Self.capacity
     }
 
     /// Adds a copy; there is room for it.
     ///
     /// - Throws: why the address can't be had.
+    @inline(__always)
     func append(
-        _ content: UnsafeRawBufferPointer, to address: SocketAddress?, segmentByteCount: Int,
+        _ content: UnsafeRawBufferPointer, to address: SocketAddress?, _ segmentByteCount: Int,
         of channel: DatagramChannel
     ) throws(ErrorCode) {
         let slot = count
         if let address {
-            let form = try address.kernelForm()
-            // Plain bytes: what stood there before has no end to come to.
-            (names + slot).initialize(to: form.storage)
             messages[slot].msg_hdr.msg_name = UnsafeMutableRawPointer(names + slot)
-            messages[slot].msg_hdr.msg_namelen = form.length
+            messages[slot].msg_hdr.msg_namelen = try write(address, to: slot)
         } else {
             messages[slot].msg_hdr.msg_name = nil
             messages[slot].msg_hdr.msg_namelen = 0
@@ -81,15 +86,29 @@ final class DatagramOutbox {
             start.copyMemory(from: source, byteCount: content.count)
         }
         pieces[slot] = iovec(iov_base: start, iov_len: content.count)
-        segments[slot] = segmentByteCount
-        addresses[slot] = address
-        setControl(slot, segmentByteCount)
+        if segmentByteCount != segments[slot] { setSegments(slot, segmentByteCount) }
         byteCount += content.count
         count += 1
         owner = channel
     }
 
-    private func setControl(_ slot: Int, _ segmentByteCount: Int) {
+    /// - Returns: how many bytes the address has.
+    @inline(__always)
+    private func write(_ address: SocketAddress, to slot: Int) throws(ErrorCode) -> socklen_t {
+        // Plain bytes: what stood there before has no end to come to.
+        if case .ip(.v4(let value), let port) = address {
+            let place = UnsafeMutableRawPointer(names + slot)
+            place.storeBytes(of: sockaddr_in(value, port), as: sockaddr_in.self)
+            return socklen_t(MemoryLayout<sockaddr_in>.size)
+        }
+        let form = try address.kernelForm()
+        (names + slot).initialize(to: form.storage)
+        return form.length
+    }
+
+    @inline(never)
+    private func setSegments(_ slot: Int, _ segmentByteCount: Int) {
+        segments[slot] = segmentByteCount
         messages[slot].msg_hdr.msg_control = nil
         messages[slot].msg_hdr.msg_controllen = 0
         if segmentByteCount == 0 { return }
@@ -125,10 +144,15 @@ final class DatagramOutbox {
         let content = UnsafeRawBufferPointer(
             start: pieces[slot].iov_base, count: Int(pieces[slot].iov_len))
         return UnsentDatagram(
-            bytes: Array(content), address: addresses[slot], segmentByteCount: segments[slot])
+            bytes: Array(content), address: address(at: slot), segmentByteCount: segments[slot])
     }
 
-    func address(at slot: Int) -> SocketAddress? { addresses[slot] }
+    /// Where one goes; `nil` for the peer of a connected socket.
+    func address(at slot: Int) -> SocketAddress? {
+        guard let name = messages[slot].msg_hdr.msg_name else { return nil }
+        let length = Int(messages[slot].msg_hdr.msg_namelen)
+        return SocketAddress.read(UnsafeRawBufferPointer(start: name, count: length))
+    }
 
     /// Forgets what was collected: it has been sent, queued or dropped.
     func clear() {

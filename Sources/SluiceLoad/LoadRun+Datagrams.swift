@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a load by datagrams has of its own: how its sockets open, and what becomes of requests
+// that nobody answers.
+
+internal import Sluice
+
+extension LoadRun {
+    /// Opens the next socket.
+    ///
+    /// Nothing is sent by that, so nobody can refuse it.
+    func openSocket() {
+        var failure: SocketError?
+        for address in opening.known.map({ [$0] }) ?? lookUp() {
+            do throws(SocketError) {
+                return opened(
+                    try DatagramChannel(on: reactor, connectedTo: address, options: socketOptions),
+                    to: address)
+            } catch {
+                failure = failure ?? error
+            }
+        }
+        if let failure { failed(LoadErrorKind(failure.code), "\(failure)") }
+    }
+
+    private func opened(_ channel: DatagramChannel, to address: SocketAddress) {
+        opening.known = address
+        ramp.ended(successfully: true)
+        let connection = DatagramLoadConnection(channel, of: self, index: connections.count)
+        connections.append(.datagrams(connection))
+        connection.start()
+    }
+
+    /// Asks for the addresses of the target's name, once, and waits for the answer: nothing else
+    /// goes on here yet.
+    private func lookUp() -> [SocketAddress] {
+        guard case .host(let name, let port) = workload.target.endpoint else { return [] }
+        do throws(ResolverError) {
+            return try HostName.addresses(of: name).map { .ip($0, port: port) }
+        } catch {
+            failed(.unresolved, "\(error)")
+            return []
+        }
+    }
+
+    private var socketOptions: DatagramOptions {
+        var options = DatagramOptions()
+        let most = workload.requestByteCount * workload.pipeline
+        options.outputLimit = max(options.outputLimit, most)
+        return options
+    }
+}
+
+// MARK: - Losses
+
+extension LoadRun {
+    /// Looks after all sockets at once, each tenth of the time that an answer has: so much late at
+    /// most a request is given up.
+    func watchForLosses() {
+        let interval = min(max(workload.datagramTimeout / 10, .milliseconds(1)), .milliseconds(100))
+        lossTimer = reactor.every(interval) { self.giveUpLosses() }
+    }
+
+    private func giveUpLosses() {
+        let now = MonotonicClock.now
+        let time = workload.datagramTimeout.wholeNanoseconds
+        guard now > time else { return }
+        for connection in connections { connection.giveUp(sentUpTo: now - time, at: now) }
+    }
+}
