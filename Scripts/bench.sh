@@ -1,6 +1,10 @@
 #!/usr/bin/env bash
-# Builds Sluice and its peers for release, then measures them side by side; further options go to
-# the comparison.
+# Builds Sluice and its peers for release, then measures them side by side.
+#
+#     Scripts/bench.sh [--rounds N] [--seconds N] [--output FILE] [--only TEXT]
+#
+# --only measures the scenarios with TEXT in their names, such as `datagram`, and prints their
+# tables instead of writing the page.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

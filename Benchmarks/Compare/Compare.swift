@@ -9,9 +9,10 @@ import Foundation
 struct Compare {
     static func main() throws {
         let arguments = try Arguments(CommandLine.arguments.dropFirst())
+        let scenarios = try arguments.scenarios()
         var results = Results()
         for round in 1...arguments.rounds {
-            for scenario in Scenario.all(seconds: arguments.seconds) {
+            for scenario in scenarios {
                 for contestant in scenario.contestants {
                     Progress.write(
                         "round \(round)/\(arguments.rounds), \(scenario.name), \(contestant.name)")
@@ -20,6 +21,18 @@ struct Compare {
                 }
             }
         }
+        if arguments.only == nil {
+            try writePage(results, arguments)
+        } else {
+            Progress.end()
+            let page = Page(results: results, arguments: arguments, memory: [], lines: "")
+            print(page.excerpt(scenarios))
+        }
+        let missed = Budget.all.filter { $0.isMissed(in: results) == true }
+        for budget in missed { print("missed: \(budget.text)") }
+    }
+
+    private static func writePage(_ results: Results, _ arguments: Arguments) throws {
         let memory = try MemoryCycle.all(arguments)
         Progress.write("lines")
         let lines = try Measurement.output(of: "count-lines")
@@ -27,8 +40,6 @@ struct Compare {
         let page = Page(results: results, arguments: arguments, memory: memory, lines: lines).text()
         try page.write(to: arguments.output, atomically: true, encoding: .utf8)
         print("wrote \(arguments.output.path)")
-        let missed = Budget.all.filter { $0.isMissed(in: results) == true }
-        for budget in missed { print("missed: \(budget.text)") }
     }
 }
 
@@ -38,6 +49,9 @@ struct Arguments {
     var output = URL(fileURLWithPath: "Benchmarks/RESULTS.md")
     var rounds = 3
     var seconds = 4
+    /// A part of the names of the only scenarios to measure; their tables are printed, and the page
+    /// stays as it is.
+    var only: String?
 
     init(_ words: ArraySlice<String>) throws {
         var words = words
@@ -47,10 +61,23 @@ struct Arguments {
             case "--sluice": sluice = URL(fileURLWithPath: value)
             case "--output": output = URL(fileURLWithPath: value)
             case "--rounds": rounds = try Self.number(value, name)
+            case "--only": only = value
             case "--seconds": seconds = try Self.number(value, name)
             default: throw Failure("unknown option \(name)")
             }
         }
+    }
+
+    /// What is to be measured, which is one scenario or more.
+    func scenarios() throws -> [Scenario] {
+        let all = Scenario.all(seconds: seconds)
+        guard let only else { return all }
+        let chosen = all.filter { $0.name.contains(only) }
+        guard !chosen.isEmpty else {
+            let names = all.map(\.name).joined(separator: "; ")
+            throw Failure("--only wants a part of one of these names: \(names)")
+        }
+        return chosen
     }
 
     private static func number(_ text: String, _ name: String) throws -> Int {

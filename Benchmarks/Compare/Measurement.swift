@@ -59,7 +59,7 @@ enum Measurement {
     ) throws -> Report {
         let output = try capture(
             (placement == .apart ? ["taskset", "-c", "1"] : []) + [
-                arguments.sluice.path, "load", "tcp://\(server.address)", "--json",
+                arguments.sluice.path, "load", "\(scenario.scheme)://\(server.address)", "--json",
                 "--no-progress", "--observe", "\(server.process.processIdentifier)",
             ] + scenario.load)
         do {

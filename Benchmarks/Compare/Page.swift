@@ -59,6 +59,14 @@ struct Page {
 
         \(churn())
 
+        ## Datagrams, echo of 64 bytes
+
+        From 16 sockets with 32 datagrams under way each; a packet is a datagram that came and went back. The C
+        peer takes up to 32 by one `recvmmsg` and sends them back by one `sendmmsg`, without a copy. Where a server
+        uses less than 1.00 of its core, the load holds it back.
+
+        \(datagrams())
+
         ## Several reactors
 
         Echo by tasks. Each reactor's thread is kept on a core of its own, of which it may use \(Quota.percent) % (control
@@ -71,19 +79,37 @@ struct Page {
 
         \(Machine.lines().map { "- \($0)" }.joined(separator: "\n"))
         - Server on core 0, load on core 1 (`taskset`), but for several reactors and what they leave in memory; TCP over
-          loopback; `TCP_NODELAY` on.
-        - Load: `sluice load`, one request under way a connection, closed loop but where a rate is named;
-          \(arguments.seconds) s a measurement after half a second to warm up, for memory 1 s.
+          loopback with `TCP_NODELAY` on, and UDP for datagrams.
+        - Load: `sluice load`, one request under way a connection but for datagrams, closed loop but where a rate
+          is named; \(arguments.seconds) s a measurement after half a second to warm up, for memory 1 s.
         - CPU is the server process's own, from `/proc`: total from `schedstat`, to the nanosecond; its user part by the
           share of clock ticks. Memory is growth of the resident set divided by connections.
 
         """
     }
 
-    private func budgets() -> String {
+    /// The tables of some scenarios, and the budgets that they hold a figure for.
+    func excerpt(_ scenarios: [Scenario]) -> String {
+        let measured = Budget.all.filter { $0.value(results) != nil }
+        let tables = scenarios.map { "\($0.name)\n\n\(rows(of: $0))" }
+        return ([budgets(measured)] + tables).joined(separator: "\n\n")
+    }
+
+    private func rows(of scenario: Scenario) -> String {
+        switch scenario.name {
+        case Scenario.bulk: bulk()
+        case Scenario.churn: churn()
+        case Scenario.datagrams: datagrams()
+        case Scenario.saturated, Scenario.steady, Scenario.spreading:
+            reactors(scenario.name, scenario.contestants)
+        default: echo(scenario.name, scenario.contestants)
+        }
+    }
+
+    private func budgets(_ budgets: [Budget] = Budget.all) -> String {
         table(
             ["budget", "limit", "measured", "met"],
-            Budget.all.map { budget in
+            budgets.map { budget in
                 let sign = budget.isCeiling ? "<=" : ">="
                 return [
                     budget.text, "\(sign) \(number(budget.limit, 2))",
@@ -145,30 +171,54 @@ struct Page {
 
     private func reactors() -> String {
         guard Quota.isAvailable else { return "Not measured: this machine has no such groups." }
-        return [Scenario.saturated, Scenario.steady, Scenario.spreading].map { scenario in
-            let contestants: [Contestant] =
-                (scenario == Scenario.saturated ? [.oneReactor] : []) + [
-                    .twoReactors, .twoListeners,
+        let two: [Contestant] = [.twoReactors, .twoListeners]
+        return [
+            reactors(Scenario.saturated, [.oneReactor] + two), reactors(Scenario.steady, two),
+            reactors(Scenario.spreading, two),
+        ].joined(separator: "\n\n")
+    }
+
+    private func reactors(_ scenario: String, _ contestants: [Contestant]) -> String {
+        let heads = [
+            scenario, "a second", "to hand-over", "p50 us", "p99 us", "CPU us each",
+            "of its part", "errors",
+        ]
+        return table(
+            heads,
+            contestants.map { one in
+                [
+                    one.name, number(results.median(scenario, one, Figure.rate), 0),
+                    number(results.ratio(scenario, one, to: .twoReactors, Figure.rate), 2),
+                    number(results.median(scenario, one) { $0.latencyUs?.p50 }, 0),
+                    number(results.median(scenario, one) { $0.latencyUs?.p99 }, 0),
+                    number(results.median(scenario, one, Figure.total), 2),
+                    number(results.median(scenario, one, Figure.part(of: one)), 2),
+                    number(results.median(scenario, one) { Double($0.errors) }, 0),
                 ]
-            let heads = [
-                scenario, "a second", "to hand-over", "p50 us", "p99 us", "CPU us each",
-                "of its part",
-                "errors",
-            ]
-            return table(
-                heads,
-                contestants.map { one in
-                    [
-                        one.name, number(results.median(scenario, one, Figure.rate), 0),
-                        number(results.ratio(scenario, one, to: .twoReactors, Figure.rate), 2),
-                        number(results.median(scenario, one) { $0.latencyUs?.p50 }, 0),
-                        number(results.median(scenario, one) { $0.latencyUs?.p99 }, 0),
-                        number(results.median(scenario, one, Figure.total), 2),
-                        number(results.median(scenario, one, Figure.part(of: one)), 2),
-                        number(results.median(scenario, one) { Double($0.errors) }, 0),
-                    ]
-                })
-        }.joined(separator: "\n\n")
+            })
+    }
+
+    private func datagrams() -> String {
+        let scenario = Scenario.datagrams
+        let heads = [
+            "", "packets/s", "to epoll", "p50 us", "p99 us", "user CPU us", "total CPU us",
+            "total to epoll", "of its core", "errors",
+        ]
+        return table(
+            heads,
+            [Contestant.epollDatagrams, .sluiceDatagrams].map { one in
+                [
+                    one.name, number(results.median(scenario, one, Figure.rate), 0),
+                    number(results.ratio(scenario, one, to: .epollDatagrams, Figure.rate), 2),
+                    number(results.median(scenario, one) { $0.latencyUs?.p50 }, 0),
+                    number(results.median(scenario, one) { $0.latencyUs?.p99 }, 0),
+                    number(results.median(scenario, one, Figure.user), 2),
+                    number(results.median(scenario, one, Figure.total), 2),
+                    number(results.ratio(scenario, one, to: .epollDatagrams, Figure.total), 2),
+                    number(results.median(scenario, one, Figure.partOfCore), 2),
+                    number(results.median(scenario, one) { Double($0.errors) }, 0),
+                ]
+            })
     }
 
     private func bulk() -> String {

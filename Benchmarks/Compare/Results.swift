@@ -56,6 +56,11 @@ enum Figure {
     }
     static let accepts: @Sendable (Report) -> Double? = { $0.connectionsPerSecond }
     static let bytes: @Sendable (Report) -> Double? = { $0.bytesReceived / $0.seconds }
+    /// How much of one core's time the server has used.
+    static let partOfCore: @Sendable (Report) -> Double? = { report in
+        report.serverCpuUs.map { $0 / 1_000_000 / report.seconds }
+    }
+
     /// How much of the CPU time that a contestant's reactors may use they have used.
     static func part(of contestant: Contestant) -> @Sendable (Report) -> Double? {
         let allowed = Double(Quota.percent * contestant.reactorCount) / 100
@@ -138,6 +143,18 @@ struct Budget: Sendable {
                 text: "accepting and closing: connections a second, to raw epoll", isCeiling: false,
                 limit: 0.90
             ) { $0.ratio(Scenario.churn, .sluice, to: .epoll, Figure.accepts) },
+            Budget(
+                text: "\(Scenario.datagrams): packets a second, to raw epoll", isCeiling: false,
+                limit: 0.90
+            ) {
+                $0.ratio(Scenario.datagrams, .sluiceDatagrams, to: .epollDatagrams, Figure.rate)
+            },
+            Budget(
+                text: "\(Scenario.datagrams): total CPU a packet, to raw epoll", isCeiling: true,
+                limit: 1 / 0.90
+            ) {
+                $0.ratio(Scenario.datagrams, .sluiceDatagrams, to: .epollDatagrams, Figure.total)
+            },
             Budget(text: "idle connection: resident bytes", isCeiling: true, limit: 600) {
                 $0.median(Scenario.echo10000, .sluice, Figure.idleMemory)
             },

@@ -39,6 +39,11 @@ struct Contestant: Hashable {
     static let asyncChannel = Contestant(
         "SwiftNIO, NIOAsyncChannel", "peer-nio", after: ["--style", "async"])
 
+    static let epollDatagrams = Contestant(
+        "raw epoll, C, in batches", "peer-epoll", after: ["--udp"])
+    static let sluiceDatagrams = Contestant(
+        "**Sluice, datagrams**", "sluice", before: ["serve"], after: ["--udp"])
+
     static let oneReactor = reactors(1, .handOver)
     static let twoReactors = reactors(2, .handOver)
     static let twoListeners = reactors(2, .reusePort)
@@ -83,6 +88,8 @@ struct Scenario: Hashable {
     let load: [String]
     let contestants: [Contestant]
     var placement = Placement.apart
+    /// How the load's target begins: what it talks over.
+    var scheme = "tcp"
 
     static let echo100 = "echo, 100 connections"
     static let echo10000 = "echo, 10,000 connections"
@@ -90,6 +97,7 @@ struct Scenario: Hashable {
     static let lines = "line echo, 100 connections"
     static let bulk = "bulk stream"
     static let churn = "accepting and closing"
+    static let datagrams = "datagram echo, 64 B"
     static let saturated = "reactors, all that they can"
     static let steady = "reactors, 50,000 messages a second"
     static let spreading = "reactors, accepting and closing"
@@ -116,6 +124,10 @@ struct Scenario: Hashable {
             Scenario(
                 name: echo1000, service: "echo", load: ["--connections", "1000"] + time,
                 contestants: [.epoll, .sluice, .sluiceTimeouts]),
+            Scenario(
+                name: datagrams, service: "echo",
+                load: ["--connections", "16", "--pipeline", "32", "--size", "64"] + time,
+                contestants: [.epollDatagrams, .sluiceDatagrams], scheme: "udp"),
         ] + (Quota.isAvailable ? reactors(time) : [])
     }
 

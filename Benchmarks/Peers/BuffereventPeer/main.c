@@ -47,7 +47,7 @@ static struct event_base *make_base(void) {
 }
 
 int main(int argc, char *argv[]) {
-    struct peer_options options = peer_start(argc, argv, false);
+    struct peer_options options = peer_start(argc, argv, PEER_NO_EXTRA);
     start = options.service == PEER_ECHO ? start_echo : start_chargen;
     int descriptor = peer_listen(options.port);
     struct event_base *base = make_base();

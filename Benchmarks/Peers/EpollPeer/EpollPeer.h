@@ -20,6 +20,9 @@ struct service {
 extern const struct service echo_service;
 extern const struct service chargen_service;
 
+/// Sends datagrams back to their senders, in a loop of its own, until a signal ends the process.
+_Noreturn void serve_datagrams(uint16_t port);
+
 /// An odd token stands for a descriptor, an even one for the address of a service's own state.
 static inline uint64_t descriptor_token(int descriptor) {
     return (uint64_t)descriptor << 1 | 1;

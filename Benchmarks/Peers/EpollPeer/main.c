@@ -85,7 +85,8 @@ static _Noreturn void serve(const struct door *door, const struct service *servi
 }
 
 int main(int argc, char *argv[]) {
-    struct peer_options options = peer_start(argc, argv, false);
+    struct peer_options options = peer_start(argc, argv, PEER_DATAGRAMS);
+    if (options.has_datagrams) serve_datagrams(options.port);
     int listener = peer_listen(options.port);
     struct door door = open_door(listener);
     peer_announce(peer_port(listener));

@@ -47,7 +47,7 @@ static struct event_base *make_base(void) {
 }
 
 int main(int argc, char *argv[]) {
-    struct peer_options options = peer_start(argc, argv, false);
+    struct peer_options options = peer_start(argc, argv, PEER_NO_EXTRA);
     int listener = peer_listen(options.port);
     static struct door door;
     door.base = make_base();

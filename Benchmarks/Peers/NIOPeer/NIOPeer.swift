@@ -10,7 +10,7 @@ import PeerSupport
 @main
 enum NIOPeer {
     static func main() {
-        let options = peer_start(CommandLine.argc, CommandLine.unsafeArgv, true)
+        let options = peer_start(CommandLine.argc, CommandLine.unsafeArgv, PEER_STYLES)
         let service: Service = options.service == PEER_ECHO ? .echo : .chargen
         if options.style == PEER_ASYNC {
             AsyncStyle.serve(service, port: Int(options.port))

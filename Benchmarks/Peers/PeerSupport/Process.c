@@ -14,9 +14,13 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-static _Noreturn void wrong_usage(const char *program, bool has_styles) {
-    fprintf(stderr, "usage: %s echo|chargen [--port P]%s\n", program,
-            has_styles ? " [--style pipeline|async]" : "");
+static _Noreturn void wrong_usage(const char *program, enum peer_extra extra) {
+    static const char *const extras[] = {
+        [PEER_NO_EXTRA] = "",
+        [PEER_STYLES] = " [--style pipeline|async]",
+        [PEER_DATAGRAMS] = " [--udp]",
+    };
+    fprintf(stderr, "usage: %s echo|chargen [--port P]%s\n", program, extras[extra]);
     exit(EX_USAGE);
 }
 
@@ -52,20 +56,29 @@ static bool parse_port(const char *text, uint16_t *port) {
     return true;
 }
 
-static struct peer_options parse(int argc, char *const argv[], bool has_styles) {
+static bool parse_value(const char *name, const char *value, enum peer_extra extra,
+                        struct peer_options *options) {
+    if (strcmp(name, "--port") == 0) return parse_port(value, &options->port);
+    if (extra == PEER_STYLES && strcmp(name, "--style") == 0) {
+        return parse_style(value, &options->style);
+    }
+    return false;
+}
+
+static struct peer_options parse(int argc, char *const argv[], enum peer_extra extra) {
     struct peer_options options = {.style = PEER_PIPELINE};
-    bool is_right = argc >= 2 && argc % 2 == 0 && parse_service(argv[1], &options.service);
-    for (int index = 2; is_right && index < argc; index += 2) {
-        const char *value = argv[index + 1];
-        if (strcmp(argv[index], "--port") == 0) {
-            is_right = parse_port(value, &options.port);
-        } else if (has_styles && strcmp(argv[index], "--style") == 0) {
-            is_right = parse_style(value, &options.style);
+    bool is_right = argc >= 2 && parse_service(argv[1], &options.service);
+    for (int index = 2; is_right && index < argc; index++) {
+        const char *name = argv[index];
+        if (extra == PEER_DATAGRAMS && strcmp(name, "--udp") == 0) {
+            is_right = options.service == PEER_ECHO;
+            options.has_datagrams = true;
         } else {
-            is_right = false;
+            index++;
+            is_right = index < argc && parse_value(name, argv[index], extra, &options);
         }
     }
-    if (!is_right) wrong_usage(argc > 0 ? argv[0] : "peer", has_styles);
+    if (!is_right) wrong_usage(argc > 0 ? argv[0] : "peer", extra);
     return options;
 }
 
@@ -91,8 +104,8 @@ static void set_signals(void) {
     }
 }
 
-struct peer_options peer_start(int argc, char *const argv[], bool has_styles) {
-    struct peer_options options = parse(argc, argv, has_styles);
+struct peer_options peer_start(int argc, char *const argv[], enum peer_extra extra) {
+    struct peer_options options = parse(argc, argv, extra);
     raise_descriptor_limit();
     set_signals();
     return options;

@@ -34,6 +34,15 @@ enum peer_style {
     PEER_ASYNC,
 };
 
+/// What a peer's command line has beside the service and the port.
+enum peer_extra {
+    PEER_NO_EXTRA,
+    /// `--style pipeline|async`.
+    PEER_STYLES,
+    /// `--udp`, for echo only.
+    PEER_DATAGRAMS,
+};
+
 /// The command line of a peer.
 struct peer_options {
     enum peer_service service;
@@ -41,13 +50,15 @@ struct peer_options {
     enum peer_style style;
     /// In the host's byte order; 0 lets the system choose.
     uint16_t port;
+    /// Whether datagrams come in place of connections.
+    bool has_datagrams;
 };
 
 /// Reads the command line, raises the limit of descriptors, and sets what signals do.
 ///
 /// SIGTERM and SIGINT end the process with status 0, SIGPIPE does nothing. Wrong usage ends it
 /// with one line on standard error and status 64.
-struct peer_options peer_start(int argc, char *const argv[], bool has_styles);
+struct peer_options peer_start(int argc, char *const argv[], enum peer_extra extra);
 
 /// Opens a socket that listens on 127.0.0.1 and does not block; ends the process if it cannot.
 int peer_listen(uint16_t port);
