@@ -11,8 +11,8 @@ let package = Package(
     name: "sluice-examples",
     dependencies: [.package(name: "sluice", path: "..", traits: [])],
     targets: [
-        "AcceptDemo", "AsyncEcho", "ChatRoom", "ChatRooms", "DatagramEcho", "Echo", "FileReceiver",
-        "FileSender", "Greet", "LineEcho", "Ping", "Relay", "SingleInstance",
+        "AcceptDemo", "ActivatedEcho", "AsyncEcho", "ChatRoom", "ChatRooms", "DatagramEcho", "Echo",
+        "FileReceiver", "FileSender", "Greet", "LineEcho", "Ping", "Relay", "SingleInstance",
         "SpamCheck", "TimeClient", "TimeServer",
     ].map { name in
         .executableTarget(name: name, dependencies: [.product(name: "Sluice", package: "sluice")])

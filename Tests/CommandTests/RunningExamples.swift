@@ -9,14 +9,10 @@ import Testing
 
 extension CommandSuite {
     @Suite struct RunningExamples {
-        /// Starts an example, with its input left open unless some is given.
         private func start(
             _ name: String, _ arguments: String..., input: [UInt8]? = nil
         ) throws -> CommandProcess {
-            let root = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
-            let path = "/\(root)/Examples/.build/debug/\(name)"
-            try #require(access(path, X_OK) == 0, "\(path) is not built")
-            return try CommandProcess(path, arguments, input: input)
+            try CommandProcess(example: name, arguments, input: input)
         }
 
         /// Waits for an example to end, and expects this status and one line on standard error.
@@ -288,6 +284,7 @@ extension CommandSuite {
         @Test func `a port that is none is told, and taken for no other`() throws {
             for name in [
                 "TimeServer", "LineEcho", "ChatRoom", "ChatRooms", "AsyncEcho", "SingleInstance",
+                "DatagramEcho",
             ] {
                 for port in ["none", "65536", "-1"] {
                     let line = try failure(of: try start(name, port), with: 64)

@@ -21,7 +21,7 @@ public struct ListenerOptions: Hashable, Sendable {
     public var reusePort = false
     /// Lets a listener on `::` take IPv4 clients as well; their addresses are told as IPv4.
     ///
-    /// Initially off.
+    /// Initially off; ``canAcceptBothFamilies`` says whether this machine can.
     public var acceptsBothFamilies = false
     /// How many connections one turn of the reactor may take.
     ///
@@ -37,6 +37,15 @@ public struct ListenerOptions: Hashable, Sendable {
 
     /// The initial values.
     public init() {}
+
+    /// Whether this machine has sockets that take clients of both IPv6 and IPv4.
+    ///
+    /// Source: `IPV6_V6ONLY`, ipv6(7).
+    public static var canAcceptBothFamilies: Bool {
+        // Any failure says that it has none.
+        guard let socket = try? Socket(for: .ip(.any6, port: 0)) else { return false }
+        return (try? socket.set(.ipv6Only, to: false)) != nil
+    }
 }
 
 /// A listening socket on a reactor; it is neither read nor written.

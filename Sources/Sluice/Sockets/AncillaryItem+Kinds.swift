@@ -31,7 +31,7 @@ private struct PacketInfo6 {
 // MARK: - Sent
 
 extension AncillaryItem {
-    /// How many hops the datagram may take: 1 to 255, or 0 for this machine alone.
+    /// How many hops the datagram may take: 1 to 255; over IPv6 also 0, for this machine alone.
     ///
     /// Source: `IP_TTL`, ip(7); `IPV6_HOPLIMIT`, RFC 3542.
     public static func hopLimit(_ hops: UInt8, for family: AddressFamily) -> AncillaryItem {
