@@ -77,10 +77,8 @@ static inline ssize_t csystem_send_vector(int descriptor, struct iovec *vector, 
     return sendmsg(descriptor, &message, MSG_NOSIGNAL);
 }
 
-/* MSG_CMSG_CLOEXEC: a descriptor that is passed is closed on exec from the start. */
-static inline ssize_t csystem_receive_message(int descriptor, struct msghdr *message, int flags) {
-    return recvmsg(descriptor, message, flags | MSG_CMSG_CLOEXEC);
-}
+/* A descriptor that is passed is closed on exec from the start: a member of an enumeration. */
+static const int csystem_close_passed_on_exec = MSG_CMSG_CLOEXEC;
 
 static inline ssize_t csystem_send_message(int descriptor, const struct msghdr *message,
                                            int flags) {
@@ -89,7 +87,7 @@ static inline ssize_t csystem_send_message(int descriptor, const struct msghdr *
 
 static inline int csystem_receive_messages(int descriptor, struct mmsghdr *messages,
                                            unsigned int count, int flags) {
-    return recvmmsg(descriptor, messages, count, flags | MSG_CMSG_CLOEXEC, 0);
+    return recvmmsg(descriptor, messages, count, flags, 0);
 }
 
 static inline int csystem_send_messages(int descriptor, struct mmsghdr *messages,

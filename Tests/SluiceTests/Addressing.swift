@@ -150,6 +150,7 @@ struct Addressing {
         }
     }
 
+    // P2
     @Test func `a path of 107 bytes is the longest there is`() throws {
         try withPath(to: "socket", byteCount: 107) { path in
             let longest = SocketAddress.unix(path: path)
@@ -202,6 +203,7 @@ struct Addressing {
         #expect(bound == longest)
     }
 
+    // N20
     @Test func `a socket that is bound without a name is given one`() throws {
         let socket = try Socket(for: .unnamed)
         try socket.bind(to: .unnamed)

@@ -13,6 +13,7 @@ import Testing
 struct ErrorNames {
     // MARK: Text
 
+    // P6
     @Test func `an error with an address prints as one sentence`() {
         let error = SocketError(.connect, .connectionRefused, at: .loopback(port: 9))
         #expect("\(error)" == "connect 127.0.0.1:9: Connection refused")
@@ -47,6 +48,7 @@ struct ErrorNames {
         #expect(error != SocketError(.bind, .addressInUse))
     }
 
+    // P6, N35
     @Test(arguments: [
         (ErrorCode.addressInUse, EADDRINUSE), (.addressNotAvailable, EADDRNOTAVAIL),
         (.addressFamilyNotSupported, EAFNOSUPPORT), (.alreadyInProgress, EALREADY),
@@ -68,6 +70,7 @@ struct ErrorNames {
 
     // MARK: Interruptions
 
+    // N35
     @Test(arguments: [
         SystemCall.createSocket, .setOption, .getOption, .bind, .listen, .accept, .send, .receive,
         .unreadCount, .shutdown, .pair, .createEvent, .createTimer,

@@ -48,7 +48,7 @@ struct GettingVerdicts {
         reactor.settle()
     }
 
-    // T8
+    // T8, N21
     @Test func `one that stands alone is refused a local address that it can't have`() throws {
         let server = try reactor.listen()
         var options = ClientOptions()

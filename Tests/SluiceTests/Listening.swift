@@ -96,6 +96,7 @@ struct Listening {
         #expect(answers.count == 20)
     }
 
+    // N22
     @Test(.enabled(if: hasIPv6))
     func `a dual-stack listener tells IPv4 clients as IPv4`() throws {
         var options = ServerOptions()
@@ -115,6 +116,7 @@ struct Listening {
         server.close()
     }
 
+    // N22
     @Test(.enabled(if: hasIPv6))
     func `a listener at the IPv6 wildcard leaves IPv4 alone unless asked`() throws {
         // An IPv4 connection of somebody else may have the very port; it won't have each of these.
@@ -130,7 +132,7 @@ struct Listening {
 
     // MARK: Exclusive and shared ports (W11, X10)
 
-    // W11, W12
+    // W11, W12, X10
     @Test func `a second listener is told that the address is in use`() throws {
         let first = try reactor.listen()
         let error = #expect(throws: SocketError.self) { try reactor.listen(at: [first.address]) }
@@ -138,6 +140,7 @@ struct Listening {
         first.close()
     }
 
+    // X10
     @Test func `a port is shared when both ask for it`() throws {
         var options = ServerOptions()
         options.listener.reusePort = true

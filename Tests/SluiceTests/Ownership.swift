@@ -144,6 +144,7 @@ struct Ownership {
         }
     }
 
+    // N30
     @Test func `a socket can be given away as a bare descriptor`() throws {
         let socket = try Socket(for: .loopback(port: 0))
         let number = socket.number

@@ -12,6 +12,7 @@ import Testing
 struct RawSockets {
     // MARK: Opening
 
+    // P21, P27
     @Test func `port 0 has the kernel choose a port`() throws {
         let socket = try Socket(for: .loopback(port: 0))
         try socket.bind(to: .loopback(port: 0))
@@ -20,6 +21,7 @@ struct RawSockets {
         #expect(bound.port ?? 0 >= 1_024)
     }
 
+    // P5, P6, P21, X10
     @Test func `a port that is taken is refused`() throws {
         let listener = try Socket.listening()
         let address = try listener.localAddress
@@ -29,6 +31,7 @@ struct RawSockets {
         }
     }
 
+    // P5, P21
     @Test func `an address that is not this machine's is refused`() throws {
         let foreign = SocketAddress.ip(.v4(0xC000_0201), port: 0)
         let socket = try Socket(for: foreign)
@@ -37,12 +40,14 @@ struct RawSockets {
         }
     }
 
+    // P3
     @Test func `an address of another family is refused`() throws {
         let socket = try Socket(for: .ip(.loopback6, port: 0))
         let error = #expect(throws: SocketError.self) { try socket.bind(to: .loopback(port: 0)) }
         #expect(error?.operation == .bind)
     }
 
+    // P29, N38
     @Test(arguments: [-5, 0, 1, Int.max])
     func `any backlog is taken`(backlog: Int) throws {
         let listener = try Socket(for: .loopback(port: 0))
@@ -55,12 +60,14 @@ struct RawSockets {
 
     // MARK: Connecting and accepting
 
+    // P20, P35
     @Test func `accepting gives nothing where nobody waits`() throws {
         let listener = try Socket.listening()
         let isNobody = try listener.accept() == nil
         #expect(isNobody)
     }
 
+    // P20, P39
     @Test func `clients are accepted in the order in which they came`() throws {
         let listener = try Socket.listening()
         let address = try listener.localAddress
@@ -71,11 +78,13 @@ struct RawSockets {
         #expect(accepted == own)
     }
 
+    // P20
     @Test func `accepting on a socket that does not listen is an error`() throws {
         let socket = try Socket(for: .loopback(port: 0))
         #expect(throws: SocketError(.accept, .invalidArgument)) { _ = try socket.accept() }
     }
 
+    // P23, N35
     @Test func `a connect that nobody answers is refused`() throws {
         let unused = try Socket(for: .loopback(port: 0))
         try unused.bind(to: .loopback(port: 0))
@@ -87,6 +96,7 @@ struct RawSockets {
         #expect(verdict == .connectionRefused)
     }
 
+    // P2, P23, P26
     @Test func `a Unix connect is there at once`() throws {
         let name = SocketAddress.abstract(name: Array("sluice raw \(getpid())".utf8))
         let listener = try Socket(for: name)
@@ -101,6 +111,7 @@ struct RawSockets {
         #expect(accepted == .unnamed)
     }
 
+    // P23, P24
     @Test func `a socket that is connected can't connect again`() throws {
         let ends = try TCPEnds()
         let address = try ends.client.peerAddress
@@ -111,6 +122,7 @@ struct RawSockets {
         }
     }
 
+    // P26
     @Test func `a socket without a peer has no peer's address`() throws {
         let socket = try Socket(for: .loopback(port: 0))
         #expect(throws: SocketError(.name, .notConnected)) { _ = try socket.peerAddress }
@@ -118,6 +130,7 @@ struct RawSockets {
 
     // MARK: Reading
 
+    // P31, P38, N25
     @Test func `reading gives what is there, up to the room`() throws {
         let ends = try TCPEnds()
         try ends.client.sendAll("hello")
@@ -129,12 +142,14 @@ struct RawSockets {
         #expect(second.bytes.text == "lo")
     }
 
+    // P31, P35
     @Test func `reading where nothing waits would block`() throws {
         let ends = try TCPEnds()
         let read = try read(ends.server, room: 3)
         #expect(read.result == .wouldBlock)
     }
 
+    // P31
     @Test func `the end of the stream is told again and again`() throws {
         let ends = try TCPEnds()
         try ends.client.shutDown(.writing)
@@ -144,6 +159,7 @@ struct RawSockets {
         }
     }
 
+    // P22, P31
     @Test func `what was sent before the end is read before the end`() throws {
         let ends = try TCPEnds()
         try ends.client.sendAll("last")
@@ -168,6 +184,7 @@ struct RawSockets {
         #expect(count == 1)
     }
 
+    // N35
     @Test func `a reset is an error of reading`() throws {
         let ends = try TCPEnds()
         try ends.client.resetOnClose()
@@ -187,6 +204,7 @@ struct RawSockets {
 
     // MARK: Writing
 
+    // P33, P35, P38
     @Test func `writing takes what fits and then would block`() throws {
         let ends = try TCPEnds()
         let chunk = [UInt8](repeating: 7, count: 65_536)
@@ -241,6 +259,7 @@ struct RawSockets {
         }
     }
 
+    // P33
     @Test func `writing before there is a connection throws`() throws {
         let socket = try Socket(for: .unnamed)
         let byte: [UInt8] = [1]
@@ -249,6 +268,7 @@ struct RawSockets {
 
     // MARK: Shutting down
 
+    // P37, N39
     @Test func `after the writing side is shut the other way still works`() throws {
         let ends = try TCPEnds()
         try ends.client.shutDown(.writing)
@@ -257,6 +277,7 @@ struct RawSockets {
         #expect(answer?.text == "answer")
     }
 
+    // P37, N39
     @Test func `writing after the writing side was shut throws`() throws {
         let ends = try TCPEnds()
         try ends.client.shutDown(.writing)
@@ -266,6 +287,7 @@ struct RawSockets {
         }
     }
 
+    // P37, N39
     @Test func `after the reading side is shut reading is at its end`() throws {
         let ends = try TCPEnds()
         try ends.client.shutDown(.reading)
@@ -276,6 +298,7 @@ struct RawSockets {
         #expect(other?.text == "still")
     }
 
+    // P37, N39
     @Test func `both sides can be shut at once`() throws {
         let ends = try TCPEnds()
         try ends.client.shutDown(.both)
@@ -289,6 +312,7 @@ struct RawSockets {
         #expect(others.result == .endOfStream)
     }
 
+    // P37
     @Test func `shutting down without a connection throws`() throws {
         let socket = try Socket(for: .loopback(port: 0))
         #expect(throws: SocketError(.shutDown, .notConnected)) { try socket.shutDown(.writing) }

@@ -73,7 +73,7 @@ struct SendingFiles {
         #expect(calls.of(.readAt, .send, .sendVector) == 0)
     }
 
-    // W16
+    // W16, N28
     @Test(arguments: [
         (0, nil, "0123456789"), (3, nil, "3456789"), (3, 4, "3456"), (0, 10, "0123456789"),
         (9, 1, "9"), (10, nil, ""), (10, 0, ""), (5, 0, ""),
@@ -197,7 +197,7 @@ struct SendingFiles {
         channel.abort()
     }
 
-    // W16
+    // W16, N28
     @Test func `what is no file that can be sent is refused by name`() throws {
         let ends = try FileEnds()
         let folder = ends.folder.path

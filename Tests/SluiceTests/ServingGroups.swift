@@ -172,6 +172,7 @@ struct ServingGroups {
         await other.stop()
     }
 
+    // N40
     @Test func `an error of a handler goes to the hook with its connection`() async throws {
         let group = try ReactorGroup(count: 1)
         let told = Tally()
@@ -196,6 +197,7 @@ struct ServingGroups {
         await group.stop()
     }
 
+    // P41, N40
     @Test(arguments: [ServingOptions.Distribution.reusePort, .handOver])
     func `channels with handlers are served in place of tasks`(
         distribution: ServingOptions.Distribution
@@ -270,6 +272,7 @@ struct ServingGroups {
         Issue.record("a connection is left")
     }
 
+    // N40
     @Test func `stopping from async code waits for the threads`() async throws {
         let group = try ReactorGroup(count: 2)
         let ended = Tally()

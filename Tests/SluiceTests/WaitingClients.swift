@@ -27,7 +27,7 @@ struct WaitingClients {
             })
     }
 
-    // A2
+    // A2, N21
     @Test(arguments: ["localhost", "127.0.0.1"])
     func `a client connects to a name or a number`(_ name: String) throws {
         let server = try ServerSocket(at: .loopback(port: 0))
@@ -42,7 +42,7 @@ struct WaitingClients {
         client.close()
     }
 
-    // A2
+    // A2, N21
     @Test func `a refused client is told who refused`() throws {
         let address = try unusedAddress()
         let refused = SocketError(.connect, .connectionRefused, at: address)

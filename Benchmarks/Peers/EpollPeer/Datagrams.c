@@ -21,6 +21,8 @@ enum {
     BATCH_SIZE = 32,
     /// A longer datagram comes back cut to this.
     BUFFER_SIZE = 2048,
+    /// At distances of a power of two all would fall into the same few places of the cache.
+    BUFFER_DISTANCE = BUFFER_SIZE + 320,
     /// The batches of one turn, so that a flood does not hide the signal that ends the process.
     BATCH_LIMIT = 16,
     /// What may wait in the kernel, which doubles this and counts its own memory, too: two
@@ -32,7 +34,7 @@ static struct {
     struct mmsghdr messages[BATCH_SIZE];
     struct iovec parts[BATCH_SIZE];
     struct sockaddr_in senders[BATCH_SIZE];
-    char bytes[BATCH_SIZE][BUFFER_SIZE];
+    char bytes[BATCH_SIZE][BUFFER_DISTANCE];
 } batch;
 
 static uint64_t dropped_count;

@@ -7,8 +7,9 @@
 import Sluice
 
 do {
-    let reactor = try Reactor()
+    // Before anything else is opened: the sockets have fixed numbers.
     let sockets = try InheritedSockets.fromEnvironment()
+    let reactor = try Reactor()
     guard sockets.count > 0 else {
         fputs("no socket was handed over (LISTEN_FDS)\n", stderr)
         exit(64)

@@ -10,11 +10,16 @@ guard let port = UInt16(CommandLine.arguments.dropFirst().first ?? "0") else {
     fputs("usage: DatagramEcho [PORT]\n", stderr)
     exit(64)
 }
-let group = try ReactorGroup(count: 1)
-let channel = try await AsyncDatagramChannel.open(
-    at: .loopback(port: port), on: group.leastLoaded)
-print("listening on \(try await channel.localAddress)")
-fflush(nil)
-for try await datagram in channel.datagrams {
-    try await channel.send(datagram.bytes, to: datagram.sender)
+do {
+    let group = try ReactorGroup(count: 1)
+    let channel = try await AsyncDatagramChannel.open(
+        at: .loopback(port: port), on: group.leastLoaded)
+    print("listening on \(try await channel.localAddress)")
+    fflush(nil)
+    for try await datagram in channel.datagrams {
+        try await channel.send(datagram.bytes, to: datagram.sender)
+    }
+} catch {
+    fputs("\(error)\n", stderr)
+    exit(1)
 }

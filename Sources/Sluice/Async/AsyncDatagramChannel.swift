@@ -109,6 +109,8 @@ public actor AsyncDatagramChannel: ReactorActor {
         channel.onError { [weak self] _, error in self?.onSameReactor { $0.failed(error) } }
         channel.onDrained { [weak self] _ in self?.onSameReactor { $0.draining.resume() } }
         channel.onClose { [weak self] _ in self?.onSameReactor { $0.closed() } }
+        channel.endHook = { [weak self] in self?.onSameReactor { $0.closed() } }
+        channel.resumeReceiving()
     }
 
     private func take(_ datagram: Datagram) {
@@ -142,14 +144,32 @@ extension AsyncDatagramChannel {
     ///   `.cancelled`, `.timedOut`, `.badDescriptor` once the channel is closed; or what the network
     ///   has answered to an earlier datagram, once.
     public func receive() async throws(DatagramError) -> Datagram {
+        switch try await arrival() {
+        case .datagram(let datagram): return datagram
+        case .failure(let error): throw error
+        case .end: throw DatagramError(SocketError(.read, .badDescriptor))
+        }
+    }
+
+    /// What a receiver may meet.
+    fileprivate enum Arrival: Sendable {
+        case datagram(Datagram)
+        /// What became of a datagram of ours.
+        case failure(DatagramError)
+        /// The channel is closed.
+        case end
+    }
+
+    /// Waits for a datagram, an error of the network's, or the end.
+    fileprivate func arrival() async throws(DatagramError) -> Arrival {
         if isReceiving { throw DatagramError(SocketError(.read, .busy)) }
         while true {
             if let datagram = received.popFirst() {
                 if received.isEmpty { resume() }
-                return datagram
+                return .datagram(datagram)
             }
-            if let error = failure.take() { throw error }
-            if !channel.isOpen { throw DatagramError(SocketError(.read, .badDescriptor)) }
+            if let error = failure.take() { return .failure(error) }
+            if !channel.isOpen { return .end }
             isReceiving = true
             let outcome = await receiving.wait {
                 received.isEmpty && failure == nil && channel.isOpen
@@ -199,15 +219,10 @@ extension AsyncDatagramChannel {
             isolation: isolated (any Actor)?
         ) async throws(DatagramError) -> Datagram? {
             while true {
-                do throws(DatagramError) {
-                    return try await channel.receive()
-                } catch {
-                    if error.error.operation != .read {
-                        await channel.keep(error)
-                        continue
-                    }
-                    guard error.error.code == .badDescriptor else { throw error }
-                    return nil
+                switch try await channel.arrival() {
+                case .datagram(let datagram): return datagram
+                case .failure(let error): await channel.keep(error)
+                case .end: return nil
                 }
             }
         }
@@ -217,7 +232,12 @@ extension AsyncDatagramChannel {
 
     /// Takes the last thing that the network has answered to a datagram that did not arrive; the next
     /// call gives `nil`.
-    public func takeError() -> DatagramError? { failure.take() ?? kept.take() }
+    public func takeError() -> DatagramError? {
+        let last = failure ?? kept
+        failure = nil
+        kept = nil
+        return last
+    }
 }
 
 // MARK: - Sending
@@ -233,7 +253,7 @@ extension AsyncDatagramChannel {
         try channel.send(bytes, to: address)
     }
 
-    /// Waits until all that had to wait has gone to the kernel.
+    /// Waits until all that had to wait has gone to the kernel, or the channel is closed.
     ///
     /// - Throws: ``DatagramError`` with operation `.write`: `.busy` where another task waits so,
     ///   `.cancelled` or `.timedOut`.

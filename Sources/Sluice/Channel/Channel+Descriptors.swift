@@ -83,10 +83,15 @@ extension Channel {
         into buffer: UnsafeMutableRawBufferPointer, upTo size: Int, _ passed: PassedDescriptors
     ) throws(SocketError) -> ReadResult {
         var room = UnsafeMutableRawBufferPointer(rebasing: buffer[..<size]).mutableBytes
-        // No message passes more than 253 descriptors, in 1,032 bytes.
+        // No message passes more than 253 descriptors, in 1,032 bytes; the rest is for what a program
+        // has asked for besides.
         guard
-            var message = try socket?.receiveMessage(into: &room, ancillaryByteCount: 1_040)
+            var message = try socket?.receiveMessage(into: &room, ancillaryByteCount: 1_280)
         else { return .wouldBlock }
+        if message.flags.contains(.controlTruncated) {
+            // The process has no descriptor left for what was passed, and that is lost.
+            throw SocketError(.read, .tooManyOpenFiles, at: peerAddress)
+        }
         while let descriptor = message.descriptors.popFirst() { passed.list.append(descriptor) }
         if passed.list.count > passed.limit {
             // What came with them is lost as well: the peer does not keep to the limit.

@@ -67,6 +67,7 @@ final class OutputQueue {
         if bytes.isEmpty { return }
         byteCount += bytes.count
         if let last = segments.indices.last, last >= first, segments[last].file == nil,
+            segments[last].descriptors == nil,
             segments[last].bytes.count + bytes.count <= Self.chunkByteCount
         {
             segments[last].bytes.append(contentsOf: bytes)

@@ -143,6 +143,7 @@ extension SocketFile {
     public mutating func readBytes(
         through delimiter: UInt8 = UInt8(ascii: "\n"), limit: Int = 65_536
     ) throws(ChannelError) -> [UInt8] {
+        try checkReading()
         var searched = 0
         var found: Int?
         while found == nil {
@@ -151,9 +152,9 @@ extension SocketFile {
                     found = bytes[searched...].firstIndex(of: delimiter)
                 }
             }
-            if found != nil { break }
-            searched = unread.byteCount
+            searched = found ?? unread.byteCount
             if searched >= limit { throw .socket(SocketError(.read, .messageTooLong)) }
+            if found != nil { break }
             // Without a buffer nothing behind the delimiter may be taken from the kernel.
             if try !receive(isBuffered ? options.bufferByteCount : 1) { break }
         }
@@ -164,6 +165,7 @@ extension SocketFile {
     private mutating func fill(
         wanted: Int, until isEnough: (Int) -> Bool
     ) throws(ChannelError) {
+        try checkReading()
         while !isEnough(unread.byteCount) {
             let missing = wanted - unread.byteCount
             let size = isBuffered ? max(options.bufferByteCount, min(missing, 65_536)) : missing
@@ -175,8 +177,6 @@ extension SocketFile {
     ///
     /// - Returns: false at the end of the input.
     private mutating func receive(_ size: Int) throws(ChannelError) -> Bool {
-        if options.mode == .writing { throw .socket(SocketError(.read, .badDescriptor)) }
-        if isTimedOut { throw .socket(SocketError(.read, .timedOut)) }
         if isAtEnd { return false }
         do throws(SocketError) {
             let bytes = try socket.receive(upTo: size, within: options.timeLimit)
@@ -187,6 +187,11 @@ extension SocketFile {
             if error.code == .timedOut { isTimedOut = true }
             throw .socket(error)
         }
+    }
+
+    private func checkReading() throws(ChannelError) {
+        if options.mode == .writing { throw .socket(SocketError(.read, .badDescriptor)) }
+        if isTimedOut { throw .socket(SocketError(.read, .timedOut)) }
     }
 
     private mutating func take(_ count: Int) -> [UInt8] {
@@ -221,18 +226,16 @@ extension SocketFile {
     @available(*, noasync, message: "it blocks the thread: use a Connection")
     public mutating func read(characters count: Int) throws(ChannelError) -> String {
         if count < 0 { throw .socket(SocketError(.read, .invalidArgument)) }
-        var text = ""
-        var missing = count
-        while missing > 0 {
-            let piece = try takeText { (input, bytes, isLast) throws(TextError) in
-                let piece = try input.take(upTo: missing, from: bytes, isLast: isLast)
-                return (piece, piece.text?.isEmpty == false)
+        if count == 0 { return "" }
+        let text = try takeText { (input, bytes, isLast) throws(TextError) in
+            // Nothing is taken before all is there, so that a call that fails loses nothing.
+            let (text, isFinal) = try input.look(upTo: count, at: bytes, isLast: isLast)
+            guard isFinal || isLast || text.count >= count else {
+                return (TextInput.Piece(text: nil, byteCount: 0), false)
             }
-            guard let piece, !piece.isEmpty else { break }
-            missing -= piece.count
-            text += piece
+            return (try input.take(upTo: count, from: bytes, isLast: isLast), true)
         }
-        return text
+        return text ?? ""
     }
 
     /// Waits for the end of the input and takes the text that is left.
@@ -251,6 +254,7 @@ extension SocketFile {
         _ step: (inout TextInput, RawSpan, Bool) throws(TextError) -> (TextInput.Piece, Bool)
     ) throws(ChannelError) -> String? {
         if !isBuffered { throw .socket(SocketError(.read, .notSupported)) }
+        try checkReading()
         while true {
             let result: (piece: TextInput.Piece, isEnough: Bool)
             do throws(TextError) {
@@ -265,7 +269,7 @@ extension SocketFile {
             }
             unread.drop(result.piece.byteCount)
             if result.isEnough || isAtEnd || input.isAtEndMark { return result.piece.text }
-            _ = try receive(options.bufferByteCount)
+            _ = try receive(max(options.bufferByteCount, min(unread.byteCount, 1 << 20)))
         }
     }
 

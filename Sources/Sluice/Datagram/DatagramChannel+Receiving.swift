@@ -25,9 +25,14 @@ extension DatagramChannel {
 
     /// Calls `handler` with each error: of a call, or what the network has answered to a datagram.
     ///
-    /// None of them ends the channel. Without a handler they are only counted.
+    /// Called in a turn of the channel's own, so it may send, close and all else. None of the errors
+    /// ends the channel. Without a handler they are only counted, as is each datagram that found the
+    /// queue of an interface full.
     public func onError(_ handler: ((DatagramChannel, DatagramError) -> Void)?) {
-        if isOpen { errorHandler = handler }
+        guard isOpen else { return }
+        errorHandler = handler
+        if handler == nil { untold = [] }
+        arrange()
     }
 
     /// Calls `handler` once, as the last event of the channel, when it is closed.
@@ -50,7 +55,7 @@ extension DatagramChannel {
         arrange()
     }
 
-    private var isReceiving: Bool { isOpen && datagramHandler != nil && !isPaused }
+    var isReceiving: Bool { isOpen && datagramHandler != nil && !isPaused }
 
     /// Takes what is there, up to the limit of a turn.
     func receive(_ reactor: Reactor) {
@@ -59,10 +64,11 @@ extension DatagramChannel {
         var failures = 0
         while budget > 0, isReceiving, let number = socket?.number {
             let (count, code) = memory.withInbox { inbox -> (Int, ErrorCode) in
-                let count = inbox.receive(from: number, controlRoom: controlRoom)
+                let count = inbox.receive(
+                    from: number, upTo: budget, controlRoom: controlRoom, isUnix: isUnix)
                 if count < 0 { return (count, .last) }
                 counted.receives &+= 1
-                deliverBatch(count, of: inbox, reactor)
+                beginBatch(count, of: inbox, reactor)
                 return (count, .success)
             }
             if count >= 0 {
@@ -71,21 +77,36 @@ extension DatagramChannel {
                 continue
             }
             failures += 1
-            switch code {
-            case .interrupted: continue
-            case .wouldBlock:
+            if code == .wouldBlock {
+                // What woke the channel may be the queue of errors alone.
                 if failures == 1, hasErrorQueue { takeErrors() }
                 return
-            default: failed(SocketError(.read, code, at: peerAddress))
             }
+            if code != .interrupted { receivingFailed(code) }
             // A kernel that only fails is asked again in the next turn.
             if failures > 16 { return }
         }
     }
 
-    private func deliverBatch(_ count: Int, of inbox: DatagramInbox, _ reactor: Reactor) {
+    /// Delivers a batch.
+    ///
+    /// Where a handler runs the reactor inside, that goes on with the batch.
+    private func beginBatch(_ count: Int, of inbox: DatagramInbox, _ reactor: Reactor) {
+        nextSlot = 0
+        slotCount = count
+        batch = inbox
+        // A turn for an inner run; where there is none it finds nothing to do.
+        if count > 1 { note([]) }
+        deliverBatch(reactor)
+    }
+
+    /// Delivers what is left of the batch.
+    func deliverBatch(_ reactor: Reactor) {
+        guard let inbox = batch else { return }
         let isPlain = controlRoom == 0 && !options.acceptsBothFamilies
-        for slot in 0..<count {
+        while nextSlot < slotCount {
+            let slot = nextSlot
+            nextSlot &+= 1
             if !isPlain {
                 deliver(slot, of: inbox, reactor)
                 continue
@@ -94,6 +115,7 @@ extension DatagramChannel {
                 sender: inbox.sender(of: slot), isTruncated: inbox.isTruncated(slot), items: [])
             deliver(inbox.content(of: slot), info, reactor)
         }
+        batch = nil
     }
 
     /// Delivers what is in a slot, with its ancillary data: one datagram, or several that the kernel
@@ -131,6 +153,11 @@ extension DatagramChannel {
         _ bytes: UnsafeRawBufferPointer, _ info: DatagramInfo, _ reactor: Reactor
     ) {
         guard isOpen else { return }
+        if bytes.isEmpty, info.sender == .unnamed, !isUnix {
+            // Nobody has sent it: the socket was shut down, and would answer so for ever.
+            isPaused = true
+            return arrange()
+        }
         counted.datagramsReceived &+= 1
         counted.bytesReceived &+= UInt64(bytes.count)
         guard isReceiving, let datagramHandler else {
@@ -158,15 +185,28 @@ extension DatagramChannel {
 // MARK: - Errors
 
 extension DatagramChannel {
-    /// A call has failed; where the kernel keeps the particulars, those are told in its place.
-    func failed(_ error: SocketError) {
-        if hasErrorQueue, Self.isOfTheNetwork(error.code), takeErrors() > 0 { return }
-        tell(DatagramError(error))
+    /// So many errors wait to be told; more are counted only.
+    private static let mostUntold = 256
+
+    /// Has an error told in a turn of the channel's own.
+    func tell(_ error: DatagramError) {
+        counted.errors &+= 1
+        guard isOpen, errorHandler != nil, untold.count < Self.mostUntold else { return }
+        if untold.isEmpty { note([]) }
+        untold.append(error)
     }
 
-    private func tell(_ error: DatagramError) {
-        counted.errors &+= 1
-        errorHandler?(self, error)
+    /// Tells what waits to be told; what comes meanwhile is told in the next turn.
+    func tellErrors() {
+        var errors = untold[...]
+        untold = []
+        while isOpen, let error = errors.popFirst() { errorHandler?(self, error) }
+    }
+
+    private func receivingFailed(_ code: ErrorCode) {
+        // Of the network the queue of errors tells more.
+        if hasErrorQueue, Self.isOfTheNetwork(code) { return takeErrors() }
+        tell(DatagramError(SocketError(.read, code, at: peerAddress)))
     }
 
     /// Whether an error is about an earlier datagram, and not about the call that it was told by.
@@ -180,13 +220,15 @@ extension DatagramChannel {
         }
     }
 
-    /// Tells what the kernel keeps of datagrams that did not arrive, up to a limit a turn.
-    ///
-    /// - Returns: how many there were.
-    @discardableResult
-    private func takeErrors() -> Int {
-        var told = 0
-        while told < 64, isOpen {
+    /// Has all told that the kernel keeps of datagrams that did not arrive, up to a limit a turn.
+    func takeErrors() {
+        for error in keptErrors() { tell(error) }
+    }
+
+    /// What the kernel keeps of datagrams that did not arrive: at most 64 entries, the others stay.
+    func keptErrors() -> [DatagramError] {
+        var errors: [DatagramError] = []
+        for _ in 0..<64 {
             var nothing: [UInt8] = []
             var span = nothing.mutableSpan
             var room = span.mutableBytes
@@ -196,15 +238,18 @@ extension DatagramChannel {
                     into: &room, ancillaryByteCount: 512, flags: .errorQueue)
             else { break }
             let destination = message.sender.map(sender)
-            let errors = message.items.compactMap { DatagramError($0, destination: destination) }
-            for error in errors { tell(error) }
-            told += 1
+            errors += message.items.compactMap { DatagramError($0, destination: destination) }
         }
-        return told
+        return errors
     }
 }
 
 extension Socket {
+    /// Connects a socket whose connections are never under way: a signal alone has it ask again.
+    func connectAtOnce(to peer: SocketAddress) throws(SocketError) {
+        while try connect(to: peer) == .inProgress {}
+    }
+
     /// Has the kernel keep what it hears of datagrams that did not arrive.
     func reportErrors(_ family: AddressFamily) throws(SocketError) {
         if family == .ipv6 {

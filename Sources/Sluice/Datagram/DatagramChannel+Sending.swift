@@ -103,21 +103,16 @@ extension DatagramChannel {
             throw SocketError(.write, .badDescriptor, at: address)
         }
         if address == nil, !hasPeer { throw SocketError(.write, .destinationRequired) }
-        if bytes.count > 65_535, (address ?? peerAddress)?.ipAddress != nil {
+        if bytes.count > 65_535, !isUnix {
             throw SocketError(.write, .messageTooLong, at: address)
         }
-        let outbox = memory.outbox
-        let isTooMuch = collectedByteCount + bytes.count > options.outputLimit
-        if !unsent.isEmpty || isTooMuch || bytes.count > DatagramOutbox.byteLimit {
+        // The kernel may have been full, or be full when it is offered what was collected.
+        memory.outbox.owner?.sendCollected()
+        if !unsent.isEmpty || bytes.count > DatagramOutbox.byteLimit {
             return try queue(bytes, address, segmentByteCount)
         }
-        if let owner = outbox.owner {
-            owner.sendCollected()
-            // The kernel may have been full.
-            if !unsent.isEmpty { return try queue(bytes, address, segmentByteCount) }
-        }
         do throws(ErrorCode) {
-            try outbox.append(bytes, to: address, segmentByteCount, of: self)
+            try memory.outbox.append(bytes, to: address, segmentByteCount, of: self)
         } catch {
             throw SocketError(.write, error, at: address)
         }
@@ -131,33 +126,30 @@ extension DatagramChannel {
     private func queue(
         _ bytes: UnsafeRawBufferPointer, _ address: SocketAddress?, _ segmentByteCount: Int
     ) throws(SocketError) -> DatagramSendResult {
-        if let address { try check(address) }
-        sendCollected()
-        let wasEmpty = unsent.isEmpty
-        let dropped = unsent.append(
-            UnsentDatagram(
-                bytes: Array(bytes), address: address, segmentByteCount: segmentByteCount),
-            limit: options.outputLimit, options.dropPolicy)
-        counted.datagramsDropped &+= UInt64(dropped)
-        if wasEmpty, !unsent.isEmpty {
-            // Nothing says yet that the kernel is full: what can go goes at once.
-            sendQueue()
-        }
-        if unsent.isEmpty { return dropped > 0 ? .dropped : .accepted }
-        hasQueued = true
-        return dropped > 0 ? .dropped : .queued
-    }
-
-    /// Makes sure that an address is one before it is queued.
-    private func check(_ address: SocketAddress) throws(SocketError) {
         do throws(ErrorCode) {
-            _ = try address.kernelForm()
+            // An address that can't be one is told at once.
+            _ = try address?.kernelForm()
         } catch {
             throw SocketError(.write, error, at: address)
         }
+        let datagram = UnsentDatagram(
+            bytes: Array(bytes), address: address, segmentByteCount: segmentByteCount)
+        if unsent.isEmpty {
+            // A long one: nothing says that the kernel has no room for it.
+            unsent.putBack([datagram])
+            sendQueue()
+            if unsent.isEmpty { return .accepted }
+            hasQueued = true
+            return .queued
+        }
+        let dropped = unsent.append(datagram, limit: options.outputLimit, options.dropPolicy)
+        counted.datagramsDropped &+= UInt64(dropped)
+        return dropped > 0 ? .dropped : .queued
     }
 
     /// Calls `handler` each time datagrams had to wait and all of them have gone.
+    ///
+    /// What it throws goes to ``Reactor/onError``.
     public func onDrained(_ handler: ((DatagramChannel) throws -> Void)?) {
         if isOpen { drainedHandler = handler }
     }
@@ -173,6 +165,9 @@ extension DatagramChannel {
 
 // MARK: - To the kernel
 
+// No handler is called from here: what is to be told is told in a turn of the channel's own, so that
+// nobody sends in the middle of sending.
+
 extension DatagramChannel: TurnWriter {
     func flushTurn(_ reactor: Reactor) { sendCollected() }
 
@@ -184,24 +179,30 @@ extension DatagramChannel: TurnWriter {
     /// Hands over what was collected; what the kernel does not take is queued.
     func sendCollected() {
         let outbox = memory.outbox
-        guard outbox.belongs(to: self), outbox.count > 0 else {
-            return
-        }
-        if !send(outbox) { arrange() }
+        guard outbox.belongs(to: self), outbox.count > 0 else { return }
+        let isFull = send(outbox)
+        if unsent.isEmpty { return }
+        hasQueued = true
+        if isFull { arrange() } else { sendQueue() }
     }
 
     /// Sends what waits, as far as the kernel takes it.
     func sendQueue() {
         let outbox = memory.outbox
         if let owner = outbox.owner, owner !== self { owner.sendCollected() }
-        while isOpen, !unsent.isEmpty {
-            guard fill(outbox), send(outbox) else { break }
+        var isFull = false
+        while isOpen, !unsent.isEmpty, !isFull {
+            isFull = !fill(outbox)
+            if outbox.count > 0 { isFull = send(outbox) || isFull }
         }
+        // The kernel reports the queue of errors as room to write as well, over and over.
+        if isFull, hasErrorQueue { takeErrors() }
         arrange()
-        guard unsent.isEmpty, hasQueued else { return }
-        hasQueued = false
-        guard let drainedHandler, let reactor else { return }
-        if reactor.attempt(for: self, { try drainedHandler(self) }) { self.drainedHandler = nil }
+        if unsent.isEmpty, hasQueued {
+            hasQueued = false
+            isDrainDue = drainedHandler != nil
+            if isDrainDue { note([]) }
+        }
     }
 
     /// Collects what has waited longest.
@@ -213,19 +214,16 @@ extension DatagramChannel: TurnWriter {
                 if !sendAlone(next) { return false }
                 continue
             }
-            guard next.bytes.count <= DatagramOutbox.byteLimit,
-                outbox.hasRoom(for: next.bytes.count)
-            else {
+            guard outbox.hasRoom(for: next.bytes.count) else {
                 unsent.putBack([next])
                 return true
             }
             let isTaken = next.bytes.withUnsafeBytes { bytes in
                 // Its address was looked at before it was queued.
-                (try? outbox.append(
-                    bytes, to: next.address, next.segmentByteCount, of: self))
+                (try? outbox.append(bytes, to: next.address, next.segmentByteCount, of: self))
                     != nil
             }
-            if !isTaken { counted.datagramsDropped &+= 1 }
+            if !isTaken { counted.datagramsDropped &+= UInt64(next.datagramCount) }
         }
         return true
     }
@@ -237,8 +235,8 @@ extension DatagramChannel: TurnWriter {
         do throws(SocketError) {
             let result = try socket?.send(
                 message: datagram.bytes.span.bytes, to: datagram.address, with: [])
-            counted.sends &+= 1
             if case .bytes(let count)? = result {
+                counted.sends &+= 1
                 countSent((count, 1))
                 return true
             }
@@ -249,7 +247,8 @@ extension DatagramChannel: TurnWriter {
             return false
         } catch {
             counted.datagramsDropped &+= 1
-            failed(error)
+            tell(
+                DatagramError(SocketError(.write, error.code, at: datagram.address ?? peerAddress)))
         }
         return true
     }
@@ -260,16 +259,18 @@ extension DatagramChannel: TurnWriter {
     /// Nothing tells when it will, and the datagrams to others must not wait for it.
     private func isRefusal(_ address: SocketAddress?) -> Bool { isUnix && address != nil }
 
-    /// Offers all that was collected to the kernel; what it has no room for goes to the front of the
+    /// Offers all that was collected to the kernel; what it does not take goes to the front of the
     /// queue.
     ///
-    /// - Returns: whether there was room for all.
+    /// - Returns: whether the kernel is full.
     private func send(_ outbox: DatagramOutbox) -> Bool {
         var slot = 0
+        var refusals: [SocketError] = []
+        // Of the network, about a datagram that went before: the call was made again.
+        var retried: ErrorCode?
         var hasRetried = false
-        // Told at the end: a handler may send, and that would come between these.
-        var failures: [SocketError] = []
-        while slot < outbox.count, let number = socket?.number {
+        var isFull = false
+        sending: while slot < outbox.count, let number = socket?.number {
             let taken = outbox.send(from: slot, by: number)
             if taken > 0 {
                 counted.sends &+= 1
@@ -279,30 +280,32 @@ extension DatagramChannel: TurnWriter {
                 continue
             }
             let code = ErrorCode.last
+            let address = outbox.address(at: slot)
             if code == .interrupted { continue }
-            if code == .wouldBlock, !isRefusal(outbox.address(at: slot)) { break }
+            if code == .wouldBlock, !isRefusal(address) {
+                isFull = true
+                break
+            }
             if Self.isOfTheNetwork(code), !hasRetried {
-                // It may be about an earlier datagram, and is told once.
                 hasRetried = true
-                if hasErrorQueue { failures.append(SocketError(.write, code, at: peerAddress)) }
+                retried = code
                 continue
             }
-            let address = outbox.address(at: slot) ?? peerAddress
-            if let error = refuse(outbox.datagram(at: slot), SocketError(.write, code, at: address))
-            {
-                failures.append(error)
+            if hasRetried { retried = nil }
+            hasRetried = false
+            if mustCut(code, outbox, slot) { break sending }
+            counted.datagramsDropped &+= UInt64(outbox.size(of: slot).datagrams)
+            // The interface's queue is full, as may be on any hop of the way.
+            if code == .noBufferSpace {
+                counted.errors &+= 1
+            } else {
+                refusals.append(SocketError(.write, code, at: address ?? peerAddress))
             }
             slot += 1
-            hasRetried = false
         }
-        let rest = (slot..<outbox.count).map(outbox.datagram)
-        outbox.clear()
-        if !rest.isEmpty {
-            unsent.putBack(rest)
-            hasQueued = true
-        }
-        for error in failures { failed(error) }
-        return rest.isEmpty
+        putBack(outbox, from: slot, isCut: !isFull)
+        if retried != nil || !refusals.isEmpty { tell(refusals, retried: retried) }
+        return isFull
     }
 
     private func countSent(_ size: (bytes: Int, datagrams: Int)) {
@@ -310,30 +313,41 @@ extension DatagramChannel: TurnWriter {
         counted.bytesSent &+= UInt64(size.bytes)
     }
 
-    /// The kernel does not send this one.
-    ///
-    /// - Returns: what is to be told of it.
-    private func refuse(_ datagram: UnsentDatagram, _ error: SocketError) -> SocketError? {
-        let segment = datagram.segmentByteCount
-        // A device without checksums of its own can't cut: from now on it is done here.
-        if segment > 0, error.code == .inputOutput || error.code == .invalidArgument {
-            cutsSegments = false
-            var rest = datagram.bytes[...]
-            while !rest.isEmpty {
-                let piece = UnsentDatagram(
-                    bytes: Array(rest.prefix(segment)), address: datagram.address)
-                rest = rest.dropFirst(segment)
-                counted.datagramsDropped &+= UInt64(
-                    unsent.append(piece, limit: .max, options.dropPolicy))
-            }
-            hasQueued = true
-            arrange()
-            return nil
+    /// Whether a datagram has to be cut up here, since the kernel does not.
+    private func mustCut(_ code: ErrorCode, _ outbox: DatagramOutbox, _ slot: Int) -> Bool {
+        guard outbox.isCut(slot) else { return false }
+        // A device without checksums of its own can't; segments beyond the path's size can't be.
+        if code == .messageTooLong { return true }
+        guard code == .inputOutput || code == .invalidArgument else { return false }
+        cutsSegments = false
+        return true
+    }
+
+    /// Puts what was not sent in front of the queue, the first one cut up if it must be.
+    private func putBack(_ outbox: DatagramOutbox, from slot: Int, isCut: Bool) {
+        var rest = (slot..<outbox.count).map(outbox.datagram)
+        outbox.clear()
+        if isCut, let first = rest.first, first.segmentByteCount > 0 {
+            rest.replaceSubrange(..<1, with: first.pieces)
         }
-        counted.datagramsDropped &+= 1
-        // The interface's queue is full, as may be on any hop of the way.
-        if error.code != .noBufferSpace { return error }
-        counted.errors &+= 1
-        return nil
+        if !isOpen {
+            counted.datagramsDropped &+= rest.reduce(0) { $0 &+ UInt64($1.datagramCount) }
+        } else if !rest.isEmpty {
+            unsent.putBack(rest)
+        }
+    }
+
+    /// Tells what became of datagrams, with what the kernel keeps of it.
+    private func tell(_ refusals: [SocketError], retried: ErrorCode?) {
+        let kept = hasErrorQueue ? keptErrors() : []
+        // What this machine says of a datagram stands for the error of its call.
+        let local = kept.filter { $0.origin == .local }
+        for error in refusals {
+            tell(DatagramError(error, like: local.first { $0.error.code == error.code }))
+        }
+        for error in kept where error.origin != .local || refusals.isEmpty { tell(error) }
+        if let retried, kept.isEmpty {
+            tell(DatagramError(SocketError(.write, retried, at: peerAddress)))
+        }
     }
 }

@@ -42,6 +42,14 @@ public final class DatagramChannel {
     var errorHandler: ((DatagramChannel, DatagramError) -> Void)?
     var drainedHandler: ((DatagramChannel) throws -> Void)?
     var closedHandler: ((DatagramChannel) -> Void)?
+    /// Called where the reactor takes the channel with it at its end.
+    var endHook: (() -> Void)?
+    /// Errors that the handler is to be told in the next turn.
+    @exclusivity(unchecked) var untold: [DatagramError] = []
+    /// The batch that is being delivered, and how far that has come.
+    @exclusivity(unchecked) var batch: DatagramInbox?
+    @exclusivity(unchecked) var nextSlot = 0
+    @exclusivity(unchecked) var slotCount = 0
     /// Datagrams of a batch that came before the handler paused.
     @exclusivity(unchecked) var held: ArraySlice<HeldDatagram> = []
     @exclusivity(unchecked) var isPaused = false
@@ -49,6 +57,9 @@ public final class DatagramChannel {
     @exclusivity(unchecked) var isUnflushed = false
     /// The queue has held something since it was last told to be empty.
     @exclusivity(unchecked) var hasQueued = false
+    /// The handler is to be told in the next turn that all has gone.
+    @exclusivity(unchecked) var isDrainDue = false
+    @exclusivity(unchecked) private var isNoted = false
 
     /// The peer of a connected channel; `nil` for one that hears anybody.
     public private(set) var peerAddress: SocketAddress? {
@@ -71,14 +82,13 @@ public final class DatagramChannel {
         on reactor: Reactor, at address: SocketAddress, options: DatagramOptions = .init()
     ) throws(SocketError) {
         let socket = try Socket(for: address, kind: .datagram)
-        if options.reusePort { try socket.set(.reusePort, to: true) }
-        if options.reuseAddress { try socket.set(.reuseAddress, to: true) }
+        try Self.share(socket, address, options)
         if address.ipAddress?.isIPv6 == true {
             try socket.set(.ipv6Only, to: !options.acceptsBothFamilies)
         }
         var binding = try socket.bind(to: address, options.unixPath)
         binding.lock = nil
-        try self.init(on: reactor, socket, binding.takeFile(), options)
+        try self.init(on: reactor, socket, binding.takeFile(), nil, options)
     }
 
     /// Opens a socket that sends to one peer and hears it alone.
@@ -95,14 +105,13 @@ public final class DatagramChannel {
         let socket = try Socket(for: peer, kind: .datagram)
         var binding = UnixBinding(file: nil, lock: nil)
         if let local {
-            if options.reuseAddress { try socket.set(.reuseAddress, to: true) }
-            if options.reusePort { try socket.set(.reusePort, to: true) }
+            try Self.share(socket, local, options)
             binding = try socket.bind(to: local, options.unixPath)
             binding.lock = nil
         }
         if options.allowsBroadcast { try socket.set(.broadcast, to: true) }
-        _ = try socket.connect(to: peer)
-        try self.init(on: reactor, socket, binding.takeFile(), options)
+        try socket.connectAtOnce(to: peer)
+        try self.init(on: reactor, socket, binding.takeFile(), peer, options)
     }
 
     /// Puts an open datagram socket on a reactor.
@@ -118,12 +127,14 @@ public final class DatagramChannel {
             throw SocketError(.adopt, .wrongProtocolKind)
         }
         try socket.stopBlocking()
-        try self.init(on: reactor, socket, nil, options)
+        // A socket without a peer has no name to ask for.
+        let peer = try? socket.peerAddress
+        try self.init(on: reactor, socket, nil, peer, options)
     }
 
     private init(
         on reactor: Reactor, _ socket: consuming Socket, _ file: consuming UnixFile?,
-        _ options: DatagramOptions
+        _ peer: SocketAddress?, _ options: DatagramOptions
     ) throws(SocketError) {
         let isIP = try Self.prepare(socket, options)
         isUnix = try socket.family == .unix
@@ -133,8 +144,6 @@ public final class DatagramChannel {
         let room = min(max(0, options.ancillaryByteCount), DatagramInbox.controlByteCount)
         controlRoom = joins ? DatagramInbox.controlByteCount : room
         self.options = options
-        // A socket without a peer has no name to ask for.
-        let peer = try? socket.peerAddress
         peerAddress = peer
         hasPeer = peer != nil
         link = reactor.link
@@ -147,6 +156,15 @@ public final class DatagramChannel {
             reactor.base, number, datagramsAreReady, Unmanaged.passUnretained(self).toOpaque())
         try event?.wait(for: wantedFlags)
         reactor.admit(self)
+    }
+
+    /// Lets a port be shared; Unix sockets have none.
+    private static func share(
+        _ socket: borrowing Socket, _ address: SocketAddress, _ options: DatagramOptions
+    ) throws(SocketError) {
+        if address.ipAddress == nil { return }
+        if options.reusePort { try socket.set(.reusePort, to: true) }
+        if options.reuseAddress { try socket.set(.reuseAddress, to: true) }
     }
 
     /// - Returns: whether it is an IP socket.
@@ -203,7 +221,7 @@ public final class DatagramChannel {
         guard socket != nil else { throw SocketError(.connect, .badDescriptor, at: peer) }
         if !unsent.isEmpty { throw SocketError(.connect, .busy, at: peer) }
         if let peer {
-            _ = try socket?.connect(to: peer)
+            try socket?.connectAtOnce(to: peer)
         } else {
             try socket?.disconnect()
         }
@@ -224,12 +242,14 @@ public final class DatagramChannel {
 
     private func end() {
         if memory.outbox.belongs(to: self) { memory.outbox.clear() }
-        counted.datagramsDropped &+= UInt64(unsent.count)
+        counted.datagramsDropped &+= UInt64(unsent.datagramCount)
         event = nil
-        socket = nil
+        // The file first: once the socket is closed, another server may take the path.
         file = nil
+        socket = nil
         unsent = DatagramQueue()
         held = []
+        untold = []
         reactor?.dismiss(self)
         // Taken out first: their end may end what they held, and that close this channel again.
         let handlers = (datagramHandler, errorHandler, drainedHandler)
@@ -240,8 +260,10 @@ public final class DatagramChannel {
     }
 
     func reactorEnded() {
+        flush()
         end()
         closedHandler = nil
+        endHook.take()?()
     }
 }
 
@@ -269,10 +291,11 @@ extension DatagramChannel: CustomStringConvertible {
 
 extension DatagramChannel: Resident {
     var wantedFlags: Int16 {
-        var flags: CInt = 0
-        if datagramHandler != nil, !isPaused { flags |= EV_READ }
-        if !unsent.isEmpty { flags |= EV_WRITE }
-        return Int16(flags)
+        let writes = unsent.isEmpty ? 0 : EV_WRITE
+        if isReceiving { return Int16(EV_READ | writes) }
+        // Who does not receive may still want to hear of errors; what else comes is reported once.
+        if writes == 0, hasErrorQueue, errorHandler != nil { return Int16(EV_READ | EV_ET) }
+        return Int16(writes)
     }
 
     /// Has the kernel watch for what is needed now.
@@ -287,17 +310,32 @@ extension DatagramChannel: Resident {
     }
 
     /// Gives the channel a turn.
+    @inline(__always)
     func note(_ what: Interest) {
-        if found.isEmpty { reactor?.enqueue(self) }
         found.formUnion(what)
+        if isNoted { return }
+        isNoted = true
+        reactor?.enqueue(self)
     }
 
     func takeTurn(on reactor: Reactor) {
         let what = found
         found = []
+        isNoted = false
         guard socket != nil else { return }
-        if what.contains(.writable) { sendQueue() }
-        if what.contains(.readable) { receive(reactor) }
+        if nextSlot < slotCount { deliverBatch(reactor) }
+        if what.contains(.writable), !unsent.isEmpty { sendQueue() }
+        if what.contains(.readable) {
+            if isReceiving { receive(reactor) } else if hasErrorQueue { takeErrors() }
+        }
+        if !untold.isEmpty { tellErrors() }
+        if isDrainDue { tellDrained(reactor) }
+    }
+
+    private func tellDrained(_ reactor: Reactor) {
+        isDrainDue = false
+        guard let drainedHandler else { return }
+        _ = reactor.attempt(for: self) { try drainedHandler(self) }
     }
 }
 

@@ -44,6 +44,16 @@ public struct DatagramError: Error, Hashable, Sendable {
         pathByteCount = nil
     }
 
+    /// An error of a call, with what the kernel's own entry says of it.
+    init(_ error: SocketError, like entry: DatagramError?) {
+        self.error = error
+        origin = entry?.origin ?? .call
+        offender = entry?.offender
+        icmpType = entry?.icmpType ?? 0
+        icmpCode = entry?.icmpCode ?? 0
+        pathByteCount = entry?.pathByteCount
+    }
+
     /// Reads an entry of the queue of errors.
     ///
     /// - Parameter destination: where the datagram went.
@@ -72,7 +82,7 @@ public struct DatagramError: Error, Hashable, Sendable {
             SocketAddress.read(
                 UnsafeRawBufferPointer(rebasing: bytes.dropFirst(size)))
         }
-        offender = address.ipAddress == nil ? nil : address
+        offender = address.ipAddress == nil ? nil : address.unmapped
     }
 }
 

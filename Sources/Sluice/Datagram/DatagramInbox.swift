@@ -55,19 +55,23 @@ final class DatagramInbox {
         messages.deallocate()
     }
 
-    /// Receives what is there, up to a batch.
+    /// Receives what is there, up to `limit` datagrams.
     ///
     /// - Parameter controlRoom: room for ancillary data in each slot.
     /// - Returns: how many datagrams came, or -1 with `errno` set.
-    func receive(from number: CInt, controlRoom: Int) -> Int {
+    func receive(
+        from number: CInt, upTo limit: Int, controlRoom: Int, isUnix: Bool
+    ) -> Int {
         if controlRoom != self.controlRoom {
             used = Self.slotCount
             self.controlRoom = controlRoom
         }
         // The call has overwritten the lengths of the slots that it filled.
         for slot in 0..<used { prepare(slot) }
-        let count = SystemCall.receiveMessages.made(upTo: Self.slotCount) {
-            Int(csystem_receive_messages(number, messages, UInt32($0), 0))
+        // Descriptors only come where there is room for them.
+        let flags = isUnix && controlRoom > 0 ? csystem_close_passed_on_exec : 0
+        let count = SystemCall.receiveMessages.made(upTo: min(limit, Self.slotCount)) {
+            Int(csystem_receive_messages(number, messages, UInt32($0), flags))
         }
         used = max(0, count)
         return count

@@ -139,6 +139,9 @@ final class DatagramOutbox {
         return (size, segment == 0 ? 1 : (size + segment - 1) / segment)
     }
 
+    /// Whether the kernel is to cut one up.
+    func isCut(_ slot: Int) -> Bool { segments[slot] > 0 }
+
     /// A copy of one that was not sent.
     func datagram(at slot: Int) -> UnsentDatagram {
         let content = UnsafeRawBufferPointer(

@@ -10,6 +10,19 @@ struct UnsentDatagram {
     var address: SocketAddress?
     /// The kernel cuts it into datagrams of so many bytes; 0 for one.
     var segmentByteCount = 0
+
+    /// How many datagrams it is.
+    var datagramCount: Int {
+        segmentByteCount == 0 ? 1 : (bytes.count + segmentByteCount - 1) / segmentByteCount
+    }
+
+    /// The datagrams that it is cut into.
+    var pieces: [UnsentDatagram] {
+        stride(from: 0, to: bytes.count, by: segmentByteCount).map { start in
+            let end = min(start + segmentByteCount, bytes.count)
+            return UnsentDatagram(bytes: Array(bytes[start..<end]), address: address)
+        }
+    }
 }
 
 /// The queue of one channel, made of what the kernel has not taken.
@@ -17,6 +30,11 @@ struct DatagramQueue {
     private var waiting: [UnsentDatagram?] = []
     private var first = 0
     private(set) var byteCount = 0
+    /// How many datagrams they are.
+    private(set) var datagramCount = 0
+
+    /// So many wait at most, however short they are.
+    static let mostDatagrams = 8_192
 
     var isEmpty: Bool { first == waiting.count }
     var count: Int { waiting.count - first }
@@ -29,17 +47,25 @@ struct DatagramQueue {
     ) -> Int {
         var dropped = 0
         if policy == .oldest, datagram.bytes.count <= limit {
-            while byteCount + datagram.bytes.count > limit, popFirst() != nil { dropped += 1 }
+            while !hasRoom(for: datagram, limit), let oldest = popFirst() {
+                dropped += oldest.datagramCount
+            }
         }
-        if byteCount + datagram.bytes.count > limit { return dropped + 1 }
+        if !hasRoom(for: datagram, limit) { return dropped + datagram.datagramCount }
         byteCount += datagram.bytes.count
+        datagramCount += datagram.datagramCount
         waiting.append(datagram)
         return dropped
+    }
+
+    private func hasRoom(for datagram: UnsentDatagram, _ limit: Int) -> Bool {
+        byteCount + datagram.bytes.count <= limit && count < Self.mostDatagrams
     }
 
     /// Puts datagrams back that were taken out and not sent, in their order: they have room.
     mutating func putBack(_ datagrams: [UnsentDatagram]) {
         byteCount += datagrams.reduce(0) { $0 + $1.bytes.count }
+        datagramCount += datagrams.reduce(0) { $0 + $1.datagramCount }
         waiting.replaceSubrange(..<first, with: datagrams.map(Optional.some))
         first = 0
     }
@@ -50,6 +76,7 @@ struct DatagramQueue {
         waiting[first] = nil
         first += 1
         byteCount -= datagram.bytes.count
+        datagramCount -= datagram.datagramCount
         if first == waiting.count {
             waiting.removeAll()
             first = 0

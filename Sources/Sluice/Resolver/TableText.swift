@@ -30,7 +30,7 @@ enum TableText {
         let file = Descriptor(adopting: number)
         var bytes: [UInt8] = []
         // The largest list in use is far below this limit.
-        while bytes.count < 16 << 20 {
+        while bytes.count <= 16 << 20 {
             var piece = [UInt8](repeating: 0, count: 65_536)
             let count: Int
             do throws(ErrorCode) {

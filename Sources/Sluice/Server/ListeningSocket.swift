@@ -8,8 +8,9 @@ import Glibc
 
 /// A socket that listens; its file goes with it.
 struct ListeningSocket: ~Copyable {
-    let socket: Socket
+    // Removed before the socket is closed: once that is, another server may take the path.
     private let file: UnixFile?
+    let socket: Socket
     /// Where it listens, with the real port in place of 0.
     let address: SocketAddress
 

@@ -127,13 +127,17 @@ public struct InheritedSockets: ~Copyable, Sendable {
     }
 
     init(_ count: Int, _ names: [String]) {
-        numbers = (0..<count).map { Self.firstNumber + CInt($0) }[...]
+        // What is not open now may be somebody else's later.
+        numbers =
+            (0..<count).map {
+                let number = Self.firstNumber + CInt($0)
+                return fcntl(number, F_SETFD, FD_CLOEXEC) < 0 ? -1 : number
+            }[...]
         self.names = names[...]
-        for number in numbers { _ = fcntl(number, F_SETFD, FD_CLOEXEC) }
     }
 
     deinit {
-        for number in numbers { _ = SystemCall.close.made { Glibc.close(number) } }
+        for number in numbers where number >= 0 { _ = Descriptor(adopting: number) }
     }
 
     /// How many are left.
@@ -146,7 +150,7 @@ public struct InheritedSockets: ~Copyable, Sendable {
     public mutating func next() throws(SocketError) -> Named? {
         guard let number = numbers.popFirst() else { return nil }
         let name = names.popFirst() ?? ""
-        guard fcntl(number, F_GETFD, 0) >= 0 else { throw SocketError(.adopt, .badDescriptor) }
+        guard number >= 0 else { throw SocketError(.adopt, .badDescriptor) }
         return Named(socket: try Socket(adopting: Descriptor(adopting: number)), name: name)
     }
 
@@ -155,10 +159,13 @@ public struct InheritedSockets: ~Copyable, Sendable {
         processID: String?, count: String?, names: String?, own: Int32
     ) throws(SocketError) -> (count: Int, names: [String]) {
         guard let processID, let count else { return (0, []) }
-        guard let addressee = Int32(digits: processID[...]), let number = Int(digits: count[...]),
-            number <= limit
-        else { throw SocketError(.adopt, .invalidArgument) }
+        guard let addressee = Int32(digits: processID[...]) else {
+            throw SocketError(.adopt, .invalidArgument)
+        }
         if addressee != own { return (0, []) }
+        guard let number = Int(digits: count[...]), number <= limit else {
+            throw SocketError(.adopt, .invalidArgument)
+        }
         let list = names.map { $0.split(separator: ":", omittingEmptySubsequences: false) } ?? []
         return (number, list.prefix(number).map { $0 == "unknown" ? "" : String($0) })
     }

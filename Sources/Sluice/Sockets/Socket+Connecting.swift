@@ -125,15 +125,21 @@ extension Socket {
         return result == 0 ? .success : .last
     }
 
-    /// Takes a datagram socket's peer away: it sends to and hears anybody again.
+    /// Takes a datagram socket's peer away: it sends to and hears anybody again, at the same port.
     ///
     /// Source: connect(2), `AF_UNSPEC`.
     ///
-    /// - Throws: ``SocketError`` with operation `.connect`.
+    /// - Throws: ``SocketError`` with operation `.connect`; with `.bind` and `.addressInUse` where
+    ///   somebody else has taken the port at this very moment.
     public func disconnect() throws(SocketError) {
         let nobody = sockaddr(sa_family: sa_family_t(AF_UNSPEC), sa_data: sockaddr().sa_data)
+        let before = try localAddress
         let code = connect(KernelAddress(nobody))
         if code != .success { throw SocketError(.connect, code) }
+        // The kernel forgets a port that it had chosen by itself.
+        guard let port = before.port, port != 0 else { return }
+        let now = try localAddress
+        if now.port == 0 { try bind(to: now.with(port: port)) }
     }
 
     func kernelForm(

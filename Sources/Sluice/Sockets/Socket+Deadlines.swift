@@ -65,7 +65,10 @@ extension Socket {
     public func accept(within limit: Duration?) throws(SocketError) -> Accepted {
         let limit = TimeLimit(limit)
         while true {
-            if let accepted = try accept() { return accepted }
+            // Asked first: a socket that was made blocking would wait in accept4(2).
+            if try wait(until: .readable, before: 0), let accepted = try accept() {
+                return accepted
+            }
             try limit.wait(for: self, .readable, .accept)
         }
     }
@@ -80,8 +83,14 @@ extension Socket {
     public func connect(
         to address: SocketAddress, within limit: Duration?
     ) throws(SocketError) {
+        let limit = TimeLimit(limit)
+        // One that was made blocking would wait in connect(2) for as long as the kernel tries.
+        let wasBlocking = try isBlocking
+        if wasBlocking { try setBlocking(false) }
+        // Its mode is back whatever comes of it; what can't be set was set a moment ago.
+        defer { if wasBlocking { try? setBlocking(true) } }
         if try connect(to: address) == .connected { return }
-        try TimeLimit(limit).wait(for: self, .writable, .connect, address)
+        try limit.wait(for: self, .writable, .connect, address)
         let code = try get(.pendingError)
         if code != .success { throw SocketError(.connect, code, at: address) }
     }

@@ -82,6 +82,9 @@ extension Socket {
     ) throws(SocketError) -> ReceivedMessage? {
         if room < 0 { throw SocketError(.read, .invalidArgument) }
         let room = min(room, Self.mostAncillaryBytes)
+        var flags = flags.rawValue
+        // Without room no descriptor comes, and sockets of other families may refuse the flag.
+        if room > 0, try family == .unix { flags |= csystem_close_passed_on_exec }
         var name = sockaddr_storage()
         return try withUnsafeTemporaryAllocation(byteCount: max(room, 1), alignment: 16) {
             control throws(SocketError) in
@@ -116,11 +119,9 @@ extension Socket {
             .rawValue
     }
 
-    private func receive(_ header: inout msghdr, _ flags: MessageFlags) -> Int {
+    private func receive(_ header: inout msghdr, _ flags: CInt) -> Int {
         while true {
-            let count = SystemCall.receiveMessage.made {
-                csystem_receive_message(number, &header, flags.rawValue)
-            }
+            let count = SystemCall.receiveMessage.made { recvmsg(number, &header, flags) }
             // `errno` is read again by who is told of the failure.
             if count >= 0 || errno != EINTR { return count }
         }
@@ -203,8 +204,10 @@ extension Socket {
         _ bytes: RawSpan, passing descriptors: borrowing DescriptorList,
         to address: SocketAddress? = nil, flags: MessageFlags = []
     ) throws(SocketError) -> SendResult {
-        let items = descriptors.isEmpty ? [] : [AncillaryItem.passing(descriptors.numbers)]
-        return try send(message: bytes, to: address, with: items, flags: flags)
+        if descriptors.isEmpty {
+            return try send(message: bytes, to: address, with: [], flags: flags)
+        }
+        return try send(bytes, passing: descriptors.numbers, address, flags)
     }
 
     /// Passes one descriptor, as ``send(_:passing:to:flags:)-(_,DescriptorList,_,_)``.
@@ -214,8 +217,16 @@ extension Socket {
         _ bytes: RawSpan, passing descriptor: borrowing Descriptor,
         to address: SocketAddress? = nil, flags: MessageFlags = []
     ) throws(SocketError) -> SendResult {
-        try send(
-            message: bytes, to: address, with: [.passing([descriptor.number])], flags: flags)
+        try send(bytes, passing: [descriptor.number], address, flags)
+    }
+
+    private func send(
+        _ bytes: RawSpan, passing numbers: ArraySlice<CInt>, _ address: SocketAddress?,
+        _ flags: MessageFlags
+    ) throws(SocketError) -> SendResult {
+        // Any other socket would send the bytes and lose the descriptors without a word.
+        if try family != .unix { throw SocketError(.write, .invalidArgument, at: address) }
+        return try send(message: bytes, to: address, with: [.passing(numbers)], flags: flags)
     }
 
     private func send(

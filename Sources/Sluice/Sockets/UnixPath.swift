@@ -37,7 +37,7 @@ public struct UnixPathOptions: Hashable, Sendable {
 
 /// The file of a Unix socket, removed when the life of its socket ends.
 struct UnixFile: ~Copyable {
-    private let path: String
+    private let path: [CChar]
     private let identity: Identity
 
     /// Which file it is, whatever its name.
@@ -46,7 +46,7 @@ struct UnixFile: ~Copyable {
         let number: UInt64
 
         /// `nil` where no file has the name.
-        init?(of path: String, mode: inout UInt32) {
+        init?(of path: [CChar], mode: inout UInt32) {
             var facts = stat()
             guard lstat(path, &facts) == 0 else { return nil }
             device = UInt64(facts.st_dev)
@@ -55,15 +55,22 @@ struct UnixFile: ~Copyable {
         }
     }
 
+    private let mode: UInt32
+
     /// Takes note of the file that bind(2) has made.
-    fileprivate init?(at path: String, permissions: UInt16?) {
+    fileprivate init?(at path: [CChar]) {
         var mode: UInt32 = 0
         guard let identity = Identity(of: path, mode: &mode) else { return nil }
         self.path = path
         self.identity = identity
-        guard let permissions, mode & 0o7777 != UInt32(permissions) else { return }
-        // The process's mask has taken bits away; nobody can connect before listen(2).
-        _ = SystemCall.changeMode.made { chmod(path, mode_t(permissions)) }
+        self.mode = mode
+    }
+
+    /// Gives the bits back that the process's mask has taken away; nobody can connect before
+    /// listen(2).
+    fileprivate func setPermissions(_ permissions: UInt16) throws(ErrorCode) {
+        if mode & 0o7777 == UInt32(permissions) { return }
+        _ = try retrying { SystemCall.changeMode.made { chmod(path, mode_t(permissions)) } }
     }
 
     deinit {
@@ -80,9 +87,11 @@ struct UnixFolderLock: ~Copyable {
     private let folder: Descriptor
 
     /// - Throws: ``SocketError`` with operation `.bind`: `.busy` where another has it for a second.
-    fileprivate init(for path: String, at address: SocketAddress) throws(SocketError) {
-        let end = path.lastIndex(of: "/")
-        let name = end.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
+    fileprivate init(for path: [CChar], at address: SocketAddress) throws(SocketError) {
+        let slash = CChar(UInt8(ascii: "/"))
+        let end = path.lastIndex(of: slash)
+        let parent = end.map { $0 == 0 ? [slash] : Array(path[..<$0]) }
+        let name = (parent ?? [CChar(UInt8(ascii: "."))]) + [0]
         let number = try retrying(.bind, at: address) {
             SystemCall.open.made { Glibc.open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
         }
@@ -112,7 +121,7 @@ extension Socket {
     func bind(
         to address: SocketAddress, _ options: UnixPathOptions
     ) throws(SocketError) -> UnixBinding {
-        guard case .unix(let path) = address else {
+        guard let path = address.path else {
             try bind(to: address)
             return UnixBinding(file: nil, lock: nil)
         }
@@ -128,20 +137,45 @@ extension Socket {
             try Self.removeDead(path, at: address)
         }
         try bind(to: address)
-        let file = UnixFile(at: path, permissions: options.permissions)
+        guard let file = UnixFile(at: path) else { return UnixBinding(file: nil, lock: lock) }
+        if let permissions = options.permissions {
+            do throws(ErrorCode) {
+                try file.setPermissions(permissions)
+            } catch {
+                throw SocketError(.bind, error, at: address)
+            }
+        }
         return UnixBinding(file: file, lock: lock)
     }
 
     /// Removes a socket's file where nobody is there any more.
     private static func removeDead(
-        _ path: String, at address: SocketAddress
+        _ path: [CChar], at address: SocketAddress
     ) throws(SocketError) {
         var facts = stat()
         guard lstat(path, &facts) == 0, facts.st_mode & S_IFMT == S_IFSOCK else { return }
         // A live socket of another kind answers `EPROTOTYPE`, one with a full backlog `EAGAIN`.
         let probe = try Socket(for: address)
         if probe.connectCode(to: address) == .connectionRefused {
-            _ = try retrying(.bind, at: address) { SystemCall.unlink.made { unlink(path) } }
+            do throws(ErrorCode) {
+                _ = try retrying { SystemCall.unlink.made { unlink(path) } }
+            } catch  where error != .noEntry {
+                throw SocketError(.bind, error, at: address)
+            } catch {
+                // Whoever had left it has removed it just now.
+            }
+        }
+    }
+}
+
+extension SocketAddress {
+    /// The path of a Unix socket as C has it, whatever its bytes are; `nil` for any other address.
+    fileprivate var path: [CChar]? {
+        switch self {
+        case .unix(let path): Array(path.utf8CString)
+        case .other(.unix, let bytes) where bytes.first.map { $0 != 0 } == true:
+            bytes.prefix { $0 != 0 }.map { CChar(bitPattern: $0) } + [0]
+        default: nil
         }
     }
 }

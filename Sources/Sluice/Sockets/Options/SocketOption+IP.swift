@@ -187,7 +187,7 @@ extension SocketOption where Value == Bool {
 
     /// Tells with each datagram the options of its header, filled in for this machine.
     ///
-    /// Initially off. Ancillary data `IP_OPTIONS`. Source: `IP_RECVOPTS`, ip(7).
+    /// Initially off. Ancillary data `IP_RECVOPTS`. Source: `IP_RECVOPTS`, ip(7).
     public static var ipv4ReceivesOptions: Self { Self(SOL_IP, IP_RECVOPTS, .flag) }
 
     /// Tells with each datagram the options of its header as they came.

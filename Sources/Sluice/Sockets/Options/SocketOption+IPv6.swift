@@ -59,14 +59,9 @@ extension SocketOption where Value == Int {
     /// Where in the packets of a raw socket the kernel writes and checks a checksum, in bytes; -1
     /// for nowhere.
     ///
-    /// An even number. Initially -1. Source: `IPV6_CHECKSUM`, RFC 3542, 3.1.
+    /// An even number. Initially -1; of ICMPv6 2, and it can't be set. Source: `IPV6_CHECKSUM`,
+    /// RFC 3542, 3.1.
     public static var ipv6ChecksumOffset: Self { Self(SOL_IPV6, IPV6_CHECKSUM, .number) }
-
-    /// Which packets with a router alert, that the machine would forward, the socket gets: those
-    /// with this value; -1 for none.
-    ///
-    /// Initially -1. Raw sockets only. Source: `IPV6_ROUTER_ALERT`, ipv6(7).
-    public static var ipv6RouterAlert: Self { Self(SOL_IPV6, IPV6_ROUTER_ALERT, .number) }
 }
 
 extension SocketOption where Value == UInt32 {
@@ -221,4 +216,13 @@ extension SocketOption where Value == Bool {
     /// Initially off. Linux 4.9. Ancillary data `IPV6_RECVFRAGSIZE`. Source: `IPV6_RECVFRAGSIZE`,
     /// linux/in6.h.
     public static var ipv6ReceivesFragmentSize: Self { Self(SOL_IPV6, IPV6_RECVFRAGSIZE, .flag) }
+}
+
+extension WriteOnlySocketOption where Value == Int {
+    /// Which packets with a router alert, that the machine would forward, the socket gets: those
+    /// with this value; -1 for none.
+    ///
+    /// Initially -1. Raw sockets of ``SocketProtocol/raw`` only; reading tells no more than whether
+    /// there is one. Source: `IPV6_ROUTER_ALERT`, ipv6(7).
+    public static var ipv6RouterAlert: Self { Self(SOL_IPV6, IPV6_ROUTER_ALERT, .number) }
 }

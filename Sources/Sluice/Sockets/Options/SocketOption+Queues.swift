@@ -13,14 +13,16 @@ extension SocketOption where Value == Int {
     ///
     /// The kernel doubles what is set, and says the doubled value; setting it stops its own tuning.
     /// At most as in `/proc/sys/net/core/rmem_max`, of which more is cut. Initially as in
-    /// `/proc/sys/net/ipv4/tcp_rmem`. Source: `SO_RCVBUF`, socket(7).
+    /// `rmem_default` there, of TCP as in `/proc/sys/net/ipv4/tcp_rmem`. Source: `SO_RCVBUF`,
+    /// socket(7).
     public static var receiveBufferByteCount: Self { Self(SOL_SOCKET, SO_RCVBUF, .number) }
 
     /// How many bytes the kernel takes before a write must wait.
     ///
     /// The kernel doubles what is set, and says the doubled value; setting it stops its own tuning.
     /// At most as in `/proc/sys/net/core/wmem_max`, of which more is cut. Initially as in
-    /// `/proc/sys/net/ipv4/tcp_wmem`. Source: `SO_SNDBUF`, socket(7).
+    /// `wmem_default` there, of TCP as in `/proc/sys/net/ipv4/tcp_wmem`. Source: `SO_SNDBUF`,
+    /// socket(7).
     public static var sendBufferByteCount: Self { Self(SOL_SOCKET, SO_SNDBUF, .number) }
 
     /// How many bytes must have come before the socket is readable.

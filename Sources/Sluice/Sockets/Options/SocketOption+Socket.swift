@@ -92,7 +92,7 @@ extension SocketOption where Value == String {
 extension SocketOption where Value == Int {
     /// Which packets leave first, as the queue of the interface has it.
     ///
-    /// 0 to 6; others need `CAP_NET_ADMIN`, else `.notPermitted`. Initially 0. Source:
+    /// 0 to 6; others need `CAP_NET_ADMIN` or `CAP_NET_RAW`, else `.notPermitted`. Initially 0. Source:
     /// `SO_PRIORITY`, socket(7).
     public static var priority: Self { Self(SOL_SOCKET, SO_PRIORITY, .number) }
 }
@@ -106,7 +106,7 @@ extension SocketOption where Value == UInt32 {
 
     /// The mark of each packet that is sent, by which it is routed and filtered.
     ///
-    /// Initially 0. Setting it needs `CAP_NET_ADMIN`, else `.notPermitted`. Source: `SO_MARK`,
+    /// Initially 0. Setting it needs `CAP_NET_ADMIN` or `CAP_NET_RAW`, else `.notPermitted`. Source: `SO_MARK`,
     /// socket(7).
     public static var mark: Self { Self(SOL_SOCKET, SO_MARK, .number) }
 }

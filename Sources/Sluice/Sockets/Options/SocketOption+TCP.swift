@@ -69,8 +69,7 @@ extension SocketOption where Value == String {
     /// How much is under way at a time: the name of the algorithm, such as `cubic` or `reno`.
     ///
     /// At most 15 bytes, else `.nameTooLong`; `.noEntry` for one that the kernel does not have.
-    /// Without
-    /// `CAP_NET_ADMIN` one of `/proc/sys/net/ipv4/tcp_allowed_congestion_control`, else
+    /// Without `CAP_NET_ADMIN` one of `/proc/sys/net/ipv4/tcp_allowed_congestion_control`, else
     /// `.notPermitted`. Initially as in `tcp_congestion_control` there. Source: `TCP_CONGESTION`,
     /// tcp(7).
     public static var congestionControl: Self {
