@@ -17,7 +17,8 @@ struct ConnectCommand: ParsableCommand {
 
             With --udp each read of standard input is a datagram: a line from a terminal, and at \
             most 65,507 bytes of a pipe or a file. Each datagram that comes is printed as it is. \
-            After the end of standard input answers have --wait to come.
+            After the end of standard input answers have --wait to come. Of a name's addresses the \
+            first one that a socket can be had for is taken; none of the others is tried.
 
             Exit status: 0 well, 69 nobody there, 70 a connection that was cut.
             """)
@@ -37,8 +38,8 @@ struct ConnectCommand: ParsableCommand {
     @Option(help: "With --udp: how long to wait for answers at the end. (default: 1s)")
     var wait: DurationArgument?
 
-    @Option(help: "How long the connection may take to open.")
-    var timeout = DurationArgument(.seconds(10))
+    @Option(help: "How long the connection may take to open. (default: 10s)")
+    var timeout: DurationArgument?
 
     @Flag(help: "Keep the writing side open at the end of standard input.")
     var keepOpen = false
@@ -53,9 +54,10 @@ struct ConnectCommand: ParsableCommand {
         if unix != nil, host != nil { throw ValidationError("HOST and --unix exclude each other") }
         if unix?.isEmpty == true { throw ValidationError("--unix is a path") }
         if !udp, wait != nil { throw ValidationError("--wait needs --udp") }
-        if udp, keepOpen || text.areGiven {
+        if udp, timeout != nil || keepOpen || text.areGiven {
             throw ValidationError(
-                "--keep-open, --encoding, --translation and --end-mark are not for --udp")
+                "--timeout, --keep-open, --encoding, --translation and --end-mark are not for --udp"
+            )
         }
     }
 
@@ -82,7 +84,7 @@ struct ConnectCommand: ParsableCommand {
 
     private func open(on reactor: Reactor) throws -> Channel {
         var options = ClientOptions()
-        options.timeout = timeout.duration
+        options.timeout = timeout?.duration ?? .seconds(10)
         var answer: Result<Channel, ConnectError>?
         do throws(SocketError) {
             try Client(on: reactor, options: options).connect(to: endpoint) { answer = $0 }

@@ -17,6 +17,12 @@ final class DatagramRelay {
     private var nextRead: Timer?
     private var hasInputEnded = false
     private let output: OutputStream
+    /// Whether output waits, and receiving with it.
+    private var isOutputFull = false
+    /// How long the wait for answers goes on; `nil` before the end of the input.
+    private var waiting: Timer?
+    /// Whether the peer has ever answered.
+    private var isAnswered = false
     private var isOver = false
     /// Why a datagram was not sent, or did not arrive.
     private var failure: SocketError?
@@ -39,18 +45,20 @@ final class DatagramRelay {
     ///
     /// - Throws: `ExitCode` where the peer is not there, or standard output fails.
     func run() throws {
-        channel.onDatagram { [unowned self] _, bytes, _ in
-            if !self.output.write(bytes) { self.channel.pauseReceiving() }
-        }
-        channel.onError { [unowned self] _, error in self.fail(error.error) }
+        channel.onDatagram { [unowned self] _, bytes, _ in self.print(bytes) }
+        channel.onError { [unowned self] _, error in self.hear(error) }
         channel.onDrained { [unowned self] _ in self.goOn() }
-        output.onRoom = { [unowned self] in self.channel.resumeReceiving() }
+        output.onRoom = { [unowned self] in self.goOnPrinting() }
         startReadingInput()
         reactor.run(until: { isOver || failure != nil || output.failure != nil })
         input = nil
         channel.close()
         output.finish()
         try judge()
+    }
+
+    private func hear(_ error: DatagramError) {
+        if !error.isPassing(afterAnswer: isAnswered) { fail(error.error) }
     }
 
     private func fail(_ error: SocketError) { failure = failure ?? error }
@@ -65,6 +73,38 @@ final class DatagramRelay {
         guard let failure else { return }
         StandardStreams.complain("\(failure)")
         throw ExitCode.unavailable
+    }
+}
+
+extension DatagramError {
+    /// Whether it says nothing of the datagrams to come.
+    ///
+    /// The kernel keeps to the packet size that a router has told; networks and hosts that can't be
+    /// reached may be again, and where one has answered that is likely. Source: RFC 1122, 3.2.2.1.
+    func isPassing(afterAnswer isAnswered: Bool) -> Bool {
+        switch error.code {
+        case .messageTooLong: origin != .call
+        case .hostUnreachable, .networkUnreachable: isAnswered
+        default: false
+        }
+    }
+}
+
+// MARK: - Standard output
+
+extension DatagramRelay {
+    private func print(_ bytes: RawSpan) {
+        isAnswered = true
+        if output.write(bytes) { return }
+        isOutputFull = true
+        channel.pauseReceiving()
+    }
+
+    private func goOnPrinting() {
+        isOutputFull = false
+        channel.resumeReceiving()
+        // What has come meanwhile, and what it makes come, has its time from here.
+        if waiting != nil { startWaiting() }
     }
 }
 
@@ -122,6 +162,10 @@ extension DatagramRelay {
     }
 
     private func startWaiting() {
-        reactor.after(wait) { [unowned self] in self.isOver = true }
+        waiting?.cancel()
+        waiting = reactor.after(wait) { [unowned self] in
+            // Where output waits, its room begins the wait again.
+            if !self.isOutputFull { self.isOver = true }
+        }
     }
 }

@@ -22,8 +22,11 @@ struct LoadOptions: ParsableArguments {
     @Option(help: "How many bytes a request has; 8 to 65507 for udp://.")
     var size = 64
 
-    @Option(help: "How many requests a connection has under way.")
-    var pipeline = 1
+    @Option(
+        help: """
+            How many requests a connection has under way. (default: 1; for udp:// with --rate 1024)
+            """)
+    var pipeline: Int?
 
     @Option(help: "Send so many requests a second, at times that are fixed beforehand.")
     var rate: Double?
@@ -76,8 +79,8 @@ struct LoadOptions: ParsableArguments {
     func validate() throws {
         try require(connections > 0 && connections <= 1_000_000, "--connections is 1 to 1000000")
         try require(size > 0 && size <= 1 << 30, "--size is 1 to 1073741824")
-        try require(pipeline > 0 && pipeline <= 65_536, "--pipeline is 1 to 65536")
-        try require(size * pipeline <= 1 << 31, "--size times --pipeline is at most 2 GiB")
+        try require((1...65_536).contains(requestsUnderWay), "--pipeline is 1 to 65536")
+        try require(size * requestsUnderWay <= 1 << 31, "--size times --pipeline is at most 2 GiB")
         try require((1...256).contains(processes), "--processes is 1 to 256")
         try require(processes <= connections, "--processes is at most --connections")
         try require((1...256).contains(workers), "--workers is 1 to 256")
@@ -127,13 +130,18 @@ struct LoadOptions: ParsableArguments {
         workload.kind = kind
         workload.connectionCount = connections
         workload.requestByteCount = size
-        workload.pipeline = pipeline
+        workload.pipeline = requestsUnderWay
         workload.duration = duration.duration
         workload.warmUp = warmUp.duration
         workload.ramp = ramp.duration
         workload.connectTimeout = connectTimeout.duration
         if let datagramTimeout { workload.datagramTimeout = datagramTimeout.duration }
         return workload
+    }
+
+    /// At a rate a datagram that is lost must not hold up those that are due after it.
+    private var requestsUnderWay: Int {
+        pipeline ?? (target.usesDatagrams && rate != nil ? 1_024 : 1)
     }
 
     private var kind: Workload.Kind {

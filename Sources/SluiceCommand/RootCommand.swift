@@ -17,6 +17,7 @@ struct RootCommand: ParsableCommand {
         ])
 
     static func main() {
+        StandardStreams.openClosed()
         // A reader of our output that goes away is an error of the write, not the end of the
         // process.
         signal(SIGPIPE, SIG_IGN)

@@ -6,6 +6,16 @@ import Glibc
 
 /// The two streams that a command writes to.
 enum StandardStreams {
+    /// Opens `/dev/null` in place of those of the three that are closed.
+    ///
+    /// Else the command's own descriptors would get their numbers, and be read and written as them.
+    static func openClosed() {
+        for number in STDIN_FILENO...STDERR_FILENO where fcntl(number, F_GETFD) < 0 {
+            // The kernel gives the lowest number that is free: this one.
+            _ = open("/dev/null", O_RDWR)
+        }
+    }
+
     /// Writes a line to standard output.
     static func say(_ line: String) { write(line + "\n", to: STDOUT_FILENO) }
 

@@ -9,14 +9,14 @@ internal import Sluice
 /// An open, connected datagram socket of a run.
 final class DatagramLoadConnection {
     private let run: LoadRun
-    private let channel: DatagramChannel
+    private var channel: DatagramChannel
     /// Where the run's list holds this connection.
     var index: Int
 
     private var requests: RequestTable
     /// When the requests of an open load were due that wait for a place.
     private var waiting = TimestampRing(capacity: 1)
-    /// Whether an answer has ever come.
+    /// Whether an answer has ever come here.
     private var isAnswered = false
     /// What the network has said since the last answer: why requests are lost.
     private var failure: LoadErrorKind?
@@ -38,6 +38,16 @@ final class DatagramLoadConnection {
         channel.onClose { _ in self.run.lost(.datagrams(self), .closed) }
     }
 
+    /// Goes on by another socket: what is under way is sent again.
+    func move(to next: DatagramChannel) {
+        close()
+        channel = next
+        failure = nil
+        start()
+        let now = MonotonicClock.now
+        for due in requests.removeAll() { send(due: due, at: now) }
+    }
+
     /// Fills the pipeline for the first time.
     func sendFirst() {
         if channel.isOpen { refill(at: MonotonicClock.now) }
@@ -54,9 +64,14 @@ final class DatagramLoadConnection {
         }
     }
 
-    /// How many requests since an instant have no answer; they are forgotten.
+    /// How many requests under way were due since an instant; they are forgotten.
     func unansweredCount(since instant: UInt64) -> Int {
-        var count = requests.removeAll().count { $0 >= instant }
+        requests.removeAll().count { $0 >= instant }
+    }
+
+    /// How many requests that wait for a place were due since an instant; they are forgotten.
+    func unsentCount(since instant: UInt64) -> Int {
+        var count = 0
         while let due = waiting.popFirst() { count += due >= instant ? 1 : 0 }
         return count
     }
@@ -65,7 +80,7 @@ final class DatagramLoadConnection {
     func giveUp(sentUpTo instant: UInt64, at now: UInt64) {
         let lost = requests.removeAll(sentUpTo: instant)
         if lost.isEmpty { return }
-        for due in lost { run.lostDatagram(due: due, failure ?? .lost) }
+        for due in lost { run.datagramFailed(due: due, failure ?? .lost) }
         goOn(at: now)
     }
 
@@ -86,13 +101,16 @@ extension DatagramLoadConnection {
             if isWhole {
                 countAnswer(bytes.byteCount, due: due, at: now)
             } else {
-                run.count(.wrongAnswer)
+                run.datagramFailed(due: due, .wrongAnswer)
             }
         } else if isWhole, requests.hasGiven(number) {
             return  // Late, or a second time.
-        } else if requests.removeOldest() != nil {
-            // Whose answer it was meant to be nobody can tell.
-            run.count(.wrongAnswer)
+        } else if isAnswered {
+            // Whose answer it was meant to be nobody can tell, and the right one may still come.
+            return run.datagramFailed(due: now, .wrongAnswer)
+        } else if let due = requests.removeOldest() {
+            // A peer that echoes nothing: no right answer would ever make room.
+            run.datagramFailed(due: due, .wrongAnswer)
         } else {
             return
         }
@@ -102,6 +120,7 @@ extension DatagramLoadConnection {
     @inline(__always)
     private func countAnswer(_ byteCount: Int, due: UInt64, at now: UInt64) {
         isAnswered = true
+        run.isAnswered = true
         if failure != nil { failure = nil }
         if run.isCounting { run.result.bytesReceived &+= byteCount }
         run.answered(due: due, at: now)
@@ -126,9 +145,9 @@ extension DatagramLoadConnection {
     private func send(due: UInt64, at now: UInt64) {
         guard let number = requests.add(due: due, at: now) else { return }
         RequestPattern.setNumber(number, of: &run.request)
-        if run.isCounting { run.result.bytesSent &+= run.request.count }
         // What can't be sent is lost, as it may be anywhere on its way, and is counted then.
-        _ = try? channel.send(run.request)
+        guard let fate = try? channel.send(run.request), fate != .dropped else { return }
+        if run.isCounting { run.result.bytesSent &+= run.request.count }
     }
 }
 
@@ -137,11 +156,11 @@ extension DatagramLoadConnection {
 extension DatagramLoadConnection {
     /// Which request an error is about is not known: it tells why those are lost that are.
     ///
-    /// Where nobody has answered yet nobody is there, as with a refused connect.
+    /// Where nobody has answered any socket yet nobody is there, as with a refused connect.
     private func heard(_ error: DatagramError) {
         let kind = LoadErrorKind(error.error.code)
         failure = kind
-        guard !isAnswered, Self.isOfNobody(error.error.code) else { return }
+        guard !run.isAnswered, Self.isOfNobody(error.error.code), !run.moveOn() else { return }
         run.result.connectFailure = run.result.connectFailure ?? "\(error.error)"
         close()
         run.lost(.datagrams(self), kind)

@@ -24,15 +24,20 @@ public struct LoadErrorKind: RawRepresentable, Hashable, Sendable {
     public static let unresolved = Self(rawValue: "unresolved")
     /// An answer differed from its request; a connection was given up by that, a datagram socket
     /// was not.
+    ///
+    /// Where a datagram's number names no request it counts by itself, and the request that it may
+    /// have been meant for goes on waiting.
     public static let wrongAnswer = Self(rawValue: "wrong answer")
-    /// No answer had come a second after the end of the measuring.
+    /// No answer had come a second after the end of the measuring, or by datagrams after
+    /// ``Workload/datagramTimeout`` where that is longer.
     public static let unanswered = Self(rawValue: "unanswered")
     /// No answer to a datagram had come within ``Workload/datagramTimeout``.
     ///
     /// Where the network has said why, its reason is the kind, such as ``refused``. Datagrams that
     /// were sent before the measuring do not count.
     public static let lost = Self(rawValue: "lost")
-    /// A request was due while too many others waited for the same connection.
+    /// A request was due while too many others waited for the same connection; of datagrams also
+    /// one that still waited at the end.
     public static let dropped = Self(rawValue: "dropped")
 }
 

@@ -13,6 +13,8 @@ struct Opening {
     var begin: UInt64 = 0
     /// Where the first connection got to: a name is looked up once.
     var known: SocketAddress?
+    /// Where else a socket of datagrams may go if nobody is there.
+    var others: ArraySlice<SocketAddress> = []
 }
 
 extension LoadRun {

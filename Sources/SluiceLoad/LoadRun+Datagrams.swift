@@ -10,14 +10,14 @@ extension LoadRun {
     ///
     /// Nothing is sent by that, so nobody can refuse it.
     func openSocket() {
+        if opening.known == nil { opening.others = lookUp()[...] }
         var failure: SocketError?
-        for address in opening.known.map({ [$0] }) ?? lookUp() {
+        while let address = opening.known ?? opening.others.popFirst() {
             do throws(SocketError) {
-                return opened(
-                    try DatagramChannel(on: reactor, connectedTo: address, options: socketOptions),
-                    to: address)
+                return opened(try makeChannel(to: address), to: address)
             } catch {
                 failure = failure ?? error
+                if opening.known != nil { break }
             }
         }
         if let failure { failed(LoadErrorKind(failure.code), "\(failure)") }
@@ -29,6 +29,42 @@ extension LoadRun {
         let connection = DatagramLoadConnection(channel, of: self, index: connections.count)
         connections.append(.datagrams(connection))
         connection.start()
+    }
+
+    /// Has all sockets go on with the next address of the target, since nobody is at this one.
+    ///
+    /// - Returns: false where there is none.
+    func moveOn() -> Bool {
+        while let address = opening.others.popFirst() {
+            guard let channels = makeChannels(to: address) else { continue }
+            opening.known = address
+            for case (.datagrams(let connection), let channel) in zip(connections, channels) {
+                connection.move(to: channel)
+            }
+            return true
+        }
+        return false
+    }
+
+    /// Opens a channel for each connection, or none.
+    private func makeChannels(to address: SocketAddress) -> [DatagramChannel]? {
+        var channels: [DatagramChannel] = []
+        for _ in connections {
+            do throws(SocketError) {
+                channels.append(try makeChannel(to: address))
+            } catch {
+                for channel in channels { channel.close() }
+                return nil
+            }
+        }
+        return channels
+    }
+
+    private func makeChannel(to address: SocketAddress) throws(SocketError) -> DatagramChannel {
+        // A Unix socket is answered only where it has a name.
+        let local: SocketAddress? = address.ipAddress == nil ? .unnamed : nil
+        return try DatagramChannel(
+            on: reactor, connectedTo: address, from: local, options: socketOptions)
     }
 
     /// Asks for the addresses of the target's name, once, and waits for the answer: nothing else

@@ -23,7 +23,8 @@ public final class LoadRun {
         case warmingUp
         /// Requests are sent and counted.
         case measuring
-        /// Nothing new is sent; answers that are under way have a second to come.
+        /// Nothing new is sent; answers that are under way have a second to come, by datagrams
+        /// ``Workload/datagramTimeout`` where that is longer.
         case settling
         /// All is over and ``LoadRun/result`` is final; the connections stay open until
         /// ``LoadRun/close()``.
@@ -61,12 +62,15 @@ public final class LoadRun {
     private(set) var isSending = false
     /// Whether answers count.
     private(set) var isCounting = false
+    /// Whether a datagram of any socket was ever answered.
+    var isAnswered = false
     /// Requests that were due before this do not count; 0 where every answer in the measured time
     /// does.
     private(set) var countedFrom: UInt64 = 0
     /// No request is due from this instant on.
     private(set) var sendEnd = UInt64.max
-    private var measuredSince: UInt64 = 0
+    /// When the measuring began; later than anything before it has.
+    private var measuredSince = UInt64.max
     private var timer: Timer?
     /// Connections and slots that still wait for an answer while the run settles.
     private var busyCount = 0
@@ -74,7 +78,10 @@ public final class LoadRun {
     /// So many requests of an open load may wait for their turn on one connection.
     static var queueLimit: Int { 1_024 }
     /// How long answers may take to come after the end of the measuring.
-    private static let patience = Duration.seconds(1)
+    static func patience(for workload: Workload) -> Duration {
+        workload.target.usesDatagrams
+            ? max(.seconds(1), workload.datagramTimeout) : .seconds(1)
+    }
 
     /// A load that connects from `reactor`, which nobody else runs in the meantime.
     ///
@@ -196,7 +203,7 @@ extension LoadRun {
         // What was due in the measured time counts, however late it is answered.
         isCounting = isCounting && pace != nil
         enter(.settling)
-        timer = reactor.after(Self.patience) { self.finish() }
+        timer = reactor.after(Self.patience(for: workload)) { self.finish() }
         busyCount = connections.count { !$0.isSettled } + slots.count { !$0.isIdle }
         if busyCount == 0 { finish() }
     }
@@ -213,7 +220,7 @@ extension LoadRun {
         timer?.cancel()
         lossTimer?.cancel()
         isSending = false
-        for connection in connections { count(.unanswered, times: unanswered(by: connection)) }
+        for connection in connections { countUnanswered(by: connection, as: .unanswered) }
         count(.unanswered, times: slots.count { !$0.isIdle })
         giveUpConnecting()
         for slot in slots { slot.end() }
@@ -248,9 +255,9 @@ extension LoadRun {
         if due >= countedFrom, isCounting { count(.dropped) }
     }
 
-    /// A datagram was given up.
-    func lostDatagram(due: UInt64, _ kind: LoadErrorKind) {
-        if phase.rawValue >= Phase.measuring.rawValue, due >= measuredSince { count(kind) }
+    /// A datagram was given up, or answered wrongly.
+    func datagramFailed(due: UInt64, _ kind: LoadErrorKind) {
+        if due >= measuredSince { count(kind) }
     }
 
     func count(_ kind: LoadErrorKind, times: Int = 1) {
@@ -261,9 +268,13 @@ extension LoadRun {
     func lost(_ connection: OpenConnection, _ kind: LoadErrorKind) {
         guard let last = connections.last, phase != .ended else { return }
         let wasBusy = !connection.isSettled
-        // Servers may close connections that have nothing left to do.
-        if phase != .settling || wasBusy { count(kind) }
-        if pace != nil { count(.unanswered, times: unanswered(by: connection)) }
+        if workload.target.usesDatagrams {
+            countUnanswered(by: connection, as: kind)
+        } else {
+            // Servers may close connections that have nothing left to do.
+            if phase != .settling || wasBusy { count(kind) }
+            if pace != nil { countUnanswered(by: connection, as: .unanswered) }
+        }
         last.index = connection.index
         connections[connection.index] = last
         connections.removeLast()
@@ -271,8 +282,12 @@ extension LoadRun {
         if connections.isEmpty, ramp.isDone, phase != .settling { allLost() }
     }
 
-    private func unanswered(by connection: OpenConnection) -> Int {
-        connection.unansweredCount(since: countedFrom)
+    /// Counts each request that a connection has not had answered, once; datagrams that never left
+    /// as dropped.
+    private func countUnanswered(by connection: OpenConnection, as kind: LoadErrorKind) {
+        let start = workload.target.usesDatagrams ? max(countedFrom, measuredSince) : countedFrom
+        count(kind, times: connection.unansweredCount(since: start))
+        count(.dropped, times: connection.unsentCount(since: start))
     }
 }
 

@@ -9,13 +9,13 @@ public import Sluice
 public struct LoadTarget: Hashable, Sendable {
     /// Where to connect to.
     public let endpoint: Endpoint
-    /// Whether datagrams go there, by UDP, and not a stream.
+    /// Whether datagrams go there, and not a stream.
     public let usesDatagrams: Bool
 
-    /// A target at any place, by a stream.
-    public init(_ endpoint: Endpoint) {
+    /// A target at any place, by a stream or by datagrams.
+    public init(_ endpoint: Endpoint, usesDatagrams: Bool = false) {
         self.endpoint = endpoint
-        usesDatagrams = false
+        self.usesDatagrams = usesDatagrams
     }
 
     /// Reads `tcp://example.org:80`, `tcp://[::1]:80`, the same with `udp`, or `unix:/run/socket`;
@@ -53,6 +53,8 @@ public struct LoadTarget: Hashable, Sendable {
 
 extension LoadTarget: CustomStringConvertible {
     /// The text form, which reads back as the same target.
+    ///
+    /// A Unix socket of datagrams has the form of one of streams.
     public var description: String {
         if case .address(.unix(let path)) = endpoint { return "unix:\(path)" }
         return "\(usesDatagrams ? "udp" : "tcp")://\(endpoint)"

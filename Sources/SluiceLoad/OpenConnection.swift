@@ -58,6 +58,14 @@ enum OpenConnection {
         }
     }
 
+    /// How many requests since an instant have not left; they are forgotten.
+    ///
+    /// A stream's count as unanswered.
+    func unsentCount(since instant: UInt64) -> Int {
+        guard case .datagrams(let connection) = self else { return 0 }
+        return connection.unsentCount(since: instant)
+    }
+
     /// Gives datagrams up that were sent at an instant or before it; a stream loses none.
     func giveUp(sentUpTo instant: UInt64, at now: UInt64) {
         guard case .datagrams(let connection) = self else { return }

@@ -6,8 +6,8 @@
 /// The unanswered requests of one socket, each in a place of its own until it is answered or given
 /// up.
 ///
-/// A value that decides and does nothing else. It allocates when it is made and for what is given
-/// up, and at no other time.
+/// A value that decides and does nothing else. It allocates where more requests are under way than
+/// ever before and for what is given up, and at no other time.
 struct RequestTable {
     private struct Place {
         /// 0 while the place is free.
@@ -22,28 +22,37 @@ struct RequestTable {
     /// How many requests may be under way at most.
     static let largestCapacity = 1 << 16
 
-    private var places: [Place]
-    private var free: [Int]
+    private let capacity: Int
+    private var places: [Place] = []
+    private var free: [Int] = []
     private var lastCount: UInt64 = 0
+    /// No request under way was sent before this instant.
+    private(set) var sentFrom = UInt64.max
 
     /// - Parameter capacity: how many requests may be under way; 1 to ``largestCapacity``.
     init(capacity: Int) {
-        let capacity = min(max(1, capacity), Self.largestCapacity)
-        places = [Place](repeating: Place(), count: capacity)
-        free = (0..<capacity).reversed()
+        self.capacity = min(max(1, capacity), Self.largestCapacity)
     }
 
     var isEmpty: Bool { free.count == places.count }
-    var isFull: Bool { free.isEmpty }
+    var isFull: Bool { free.isEmpty && places.count == capacity }
 
     /// Adds a request, and gives the number that it is to carry; `nil` where all places are taken.
     @inline(__always)
     mutating func add(due: UInt64, at now: UInt64) -> UInt64? {
-        guard let place = free.popLast() else { return nil }
+        guard let place = free.popLast() ?? makePlace() else { return nil }
         lastCount &+= 1
+        if now < sentFrom { sentFrom = now }
         let number = lastCount << Self.placeBits | UInt64(place)
         places[place] = Place(number: number, due: due, sentAt: now)
         return number
+    }
+
+    @inline(never)
+    private mutating func makePlace() -> Int? {
+        if places.count == capacity { return nil }
+        places.append(Place())
+        return places.count - 1
     }
 
     /// Takes the request with a number out.
@@ -78,10 +87,16 @@ struct RequestTable {
     ///
     /// - Returns: when each was due, in no order.
     mutating func removeAll(sentUpTo instant: UInt64 = .max) -> [UInt64] {
-        if isEmpty { return [] }
+        // Most calls come when nothing is that old.
+        if instant < sentFrom || isEmpty { return [] }
         var due: [UInt64] = []
+        sentFrom = .max
         for place in places.indices where places[place].number != 0 {
-            if places[place].sentAt <= instant { due.append(release(place)) }
+            if places[place].sentAt <= instant {
+                due.append(release(place))
+            } else {
+                sentFrom = min(sentFrom, places[place].sentAt)
+            }
         }
         return due
     }

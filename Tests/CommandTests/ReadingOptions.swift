@@ -34,15 +34,17 @@ extension CommandSuite {
 
         @Test(arguments: [
             "tcp://127.0.0.1:80", "tcp://[::1]:80", "tcp://example.org:65535", "unix:/run/a b",
+            "udp://127.0.0.1:80", "udp://[::1]:80", "udp://example.org:65535",
         ])
         func `a target reads back as it was written`(text: String) {
             #expect(LoadTarget(text)?.description == text)
+            #expect(LoadTarget(text)?.usesDatagrams == text.hasPrefix("udp"))
         }
 
         @Test(arguments: [
             "", "127.0.0.1:80", "tcp://", "tcp://:80", "tcp://host", "tcp://host:0",
             "tcp://host:65536", "tcp://host:+80", "tcp://::1:80", "tcp://[host]:80", "tcp://[::1]",
-            "tcp://a/b:80", "unix:", "udp://host:80",
+            "tcp://a/b:80", "unix:", "udp://", "udp://host", "udp://host:0", "sctp://host:80",
         ])
         func `anything else is not a target`(text: String) {
             #expect(LoadTarget(text) == nil)
@@ -70,6 +72,20 @@ extension CommandSuite {
             ["connect", "h", "1", "--translation", "cr lf crlf"],
             ["connect", "h", "1", "--encoding", "klingon"],
             ["connect", "h", "1", "--end-mark", "ab"],
+            ["load", "udp://h:1", "--size", "7"], ["load", "udp://h:1", "--size", "65508"],
+            ["load", "udp://h:1", "--hold"], ["load", "udp://h:1", "--churn"],
+            ["load", "udp://h:1", "--receive"], ["load", "udp://h:1", "--datagram-timeout", "0"],
+            ["load", "tcp://h:1", "--datagram-timeout", "1s"],
+            ["serve", "echo", "--udp", "--style", "async"],
+            ["serve", "echo", "--udp", "--style", "lines"],
+            ["serve", "echo", "--udp", "--max-connections", "1"],
+            ["serve", "echo", "--udp", "--idle-timeout", "1s"],
+            ["serve", "echo", "--udp", "--backlog", "1"],
+            ["serve", "echo", "--udp", "--drain", "1s"],
+            ["serve", "echo", "--udp", "--encoding", "utf-8"],
+            ["connect", "--udp"], ["connect", "--udp", "h", "1", "--keep-open"],
+            ["connect", "--udp", "h", "1", "--encoding", "utf-8"],
+            ["connect", "h", "1", "--wait", "1s"],
             ["connect"], ["connect", "host"], ["connect", "host", "0"], ["dance"],
         ])
         func `wrong usage is refused with status 64`(arguments: [String]) {
