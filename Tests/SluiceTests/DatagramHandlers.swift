@@ -330,4 +330,32 @@ struct DatagramHandlers {
         #expect(closeCount == 1)
         #expect(!channel.isOpen)
     }
+
+    @Test func `the end of a replaced handler may close the channel`() throws {
+        final class Closing {
+            let channel: DatagramChannel
+            init(_ channel: DatagramChannel) { self.channel = channel }
+            deinit { channel.close() }
+        }
+        func hold(_ closing: Closing) {}
+        for place in 0..<4 {
+            let channel = try DatagramChannel(on: reactor, at: .loopback(port: 0))
+            var closing: Closing? = Closing(channel)
+            if let closing {
+                switch place {
+                case 0: channel.onError { _, _ in hold(closing) }
+                case 1: channel.onDrained { _ in hold(closing) }
+                case 2: channel.onClose { _ in hold(closing) }
+                default: channel.onDatagram { _, _, _ in hold(closing) }
+                }
+            }
+            closing = nil
+            #expect(channel.isOpen)
+            channel.onError(nil)
+            channel.onDrained(nil)
+            channel.onClose(nil)
+            channel.onDatagram(nil)
+            #expect(!channel.isOpen)
+        }
+    }
 }

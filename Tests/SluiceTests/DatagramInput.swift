@@ -260,4 +260,17 @@ struct DatagramInput {
         reactor.expect("all come") { first.count + second.count == 48 }
         #expect(Set(first.senders).isDisjoint(with: second.senders))
     }
+
+    @Test func `too little room for what comes beside a datagram is told`() throws {
+        var options = DatagramOptions()
+        options.ancillaryByteCount = 24
+        let heard = try DatagramRecord(on: reactor, options: options)
+        try heard.channel.set(.ipv4ReceivesHopLimit, to: true)
+        try heard.channel.set(.ipv4ReceivesPacketInfo, to: true)
+        let sender = try DatagramChannel(on: reactor, connectedTo: heard.address)
+        try sender.send(text: "a")
+        reactor.expect("it comes") { heard.count == 1 }
+        #expect(heard.infos[0].isAncillaryTruncated)
+        #expect(!heard.infos[0].isTruncated)
+    }
 }

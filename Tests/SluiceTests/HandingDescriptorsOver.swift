@@ -219,6 +219,15 @@ struct HandingDescriptorsOver {
                 bytes.span.bytes, passing: try list(of: 2), to: datagram.address)
         }
     }
+
+    @Test func `a stream takes no descriptors without a byte`() throws {
+        let pair = try Socket.makePair()
+        let other = try Socket.makePair()
+        #expect(throws: SocketError(.write, .invalidArgument)) {
+            _ = try pair.first.send(
+                [UInt8]().span.bytes, passing: try other.first.duplicate().release())
+        }
+    }
 }
 
 extension Socket {

@@ -291,4 +291,42 @@ struct Multicasting {
         reactor.expect("both come") { heard.count == 2 }
         #expect(heard.texts == ["a", "b"])
     }
+
+    @Test func `a datagram to a group tells the group, and the address that answers it`() throws {
+        let socket = try Socket(family: .ipv4, kind: .datagram)
+        try socket.bind(to: .any(port: 0))
+        try socket.set(.ipv4ReceivesPacketInfo, to: true)
+        try socket.join(group, on: loopback)
+        let sender = try open()
+        let place = SocketAddress.ip(group, port: try socket.localAddress.port ?? 0)
+        try sender.send(text: "a", to: place)
+        sender.flush()
+        let message = try socket.arrived(ancillaryByteCount: 100)
+        let info = message.items.compactMap(\.packetInfo)
+        #expect(info == [PacketInfo(interface: loopback, localAddress: .loopback)])
+        #expect(message.items.compactMap(\.packetDestination) == [group])
+        // As it is, it serves to answer.
+        let answer = try socket.send(
+            message: Array("b".utf8).span.bytes, to: message.sender, with: [.packetInfo(info[0])])
+        #expect(answer == .bytes(1))
+    }
+
+    @Test func `a source that is blocked is heard no more, until it is let in again`() throws {
+        let socket = try Socket(family: .ipv4, kind: .datagram)
+        try socket.bind(to: .any(port: 0))
+        try socket.join(group, on: loopback)
+        let sender = try open()
+        let place = SocketAddress.ip(group, port: try socket.localAddress.port ?? 0)
+        try socket.block(.loopback, in: group, on: loopback)
+        try sender.send(text: "a", to: place)
+        sender.flush()
+        try socket.unblock(.loopback, in: group, on: loopback)
+        try sender.send(text: "b", to: place)
+        sender.flush()
+        let message = try socket.arrived()
+        #expect(message.text == "b")
+        #expect(throws: SocketError(.setOption, .addressNotAvailable, at: .ip(group, port: 0))) {
+            try socket.unblock(.loopback, in: group, on: loopback)
+        }
+    }
 }

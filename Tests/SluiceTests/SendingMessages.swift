@@ -318,4 +318,13 @@ struct SendingMessages {
         #expect(isNothing)
         #expect(buffers == [[0, 0, 0]])
     }
+
+    @Test func `bytes of a stream that are dropped unseen are zeros`() throws {
+        let ends = try TCPEnds()
+        try ends.client.sendAll("hello")
+        let isThere = try ends.server.wait(until: .readable, within: .seconds(20))
+        #expect(isThere)
+        let received = try ends.server.receive(upTo: 10, flags: .truncated)
+        #expect(received == [0, 0, 0, 0, 0])
+    }
 }

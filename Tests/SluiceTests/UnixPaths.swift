@@ -256,6 +256,27 @@ struct UnixPaths {
         #expect(closing.first == .unlink)
         #expect(closing.contains(.close))
     }
+
+    @Test func `a server that is bound and does not listen yet keeps its path`() throws {
+        let socket = try Socket(for: address)
+        try socket.bind(to: address)
+        #expect(throws: SocketError(.bind, .addressInUse, at: address)) {
+            try take(.stream, replacing())
+        }
+        #expect(access(path, F_OK) == 0)
+        _ = socket.number
+    }
+
+    @Test func `a server that lives is not disturbed by who wants its path`() throws {
+        let listener = try Socket(for: address)
+        try listener.bind(to: address)
+        try listener.listen()
+        #expect(throws: SocketError(.bind, .addressInUse, at: address)) {
+            try take(.stream, replacing())
+        }
+        let isNobody = try listener.accept() == nil
+        #expect(isNobody)
+    }
 }
 
 /// Which file it is, whatever its name.

@@ -203,6 +203,23 @@ struct WaitingForSockets {
         let isBlocking = try listener.isBlocking
         #expect(isBlocking)
     }
+
+    // P32, P34
+    @Test func `a datagram is waited for, and comes with its sender`() throws {
+        let heard = try Socket.datagrams()
+        let sender = try Socket.datagrams()
+        let nothing = try heard.receiveDatagram() == nil
+        #expect(nothing)
+        #expect(throws: SocketError(.read, .timedOut)) {
+            _ = try heard.receiveDatagram(within: short)
+        }
+        let sent = try sender.send([1, 2, 3], to: try heard.localAddress)
+        #expect(sent == .bytes(3))
+        let (bytes, from) = try heard.receiveDatagram(upTo: 2, within: ample)
+        #expect(bytes == [1, 2])
+        let own = try sender.localAddress
+        #expect(from == own)
+    }
 }
 
 @Suite(.countingDescriptors)

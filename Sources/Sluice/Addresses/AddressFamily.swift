@@ -61,7 +61,8 @@ public struct AddressFamily: RawRepresentable, Hashable, Sendable {
     public var isSupported: Bool {
         let kind = CInt(SOCK_DGRAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue)
         let number = Glibc.socket(rawValue, kind, 0)
-        if number < 0 { return ![EAFNOSUPPORT, EINVAL].contains(errno) }
+        let code = ErrorCode.last
+        if number < 0 { return code != .addressFamilyNotSupported && code != .invalidArgument }
         _ = Descriptor(adopting: number)
         return true
     }

@@ -223,3 +223,14 @@ extension InterfaceError: CustomStringConvertible {
         }
     }
 }
+
+extension NetworkInterface.Flags: CustomStringConvertible {
+    /// The members by name, such as `up, loopback`; others are left out.
+    public var description: String {
+        let names: [(Self, String)] = [
+            (.up, "up"), (.broadcast, "broadcast"), (.loopback, "loopback"),
+            (.pointToPoint, "pointToPoint"), (.running, "running"), (.multicast, "multicast"),
+        ]
+        return names.filter { contains($0.0) }.map(\.1).joined(separator: ", ")
+    }
+}

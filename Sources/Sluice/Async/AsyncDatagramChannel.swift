@@ -26,11 +26,11 @@ public actor AsyncDatagramChannel: ReactorActor {
     // was on that thread, too.
     nonisolated(unsafe) let channel: DatagramChannel
     private let receiving: Waiter
-    private let draining: Waiter
+    /// Those who wait for room, each with a wait of its own.
+    private var draining: [Waiter] = []
     /// What came in a batch and was not taken: at most one batch, then the channel pauses.
     private var received: ArraySlice<Datagram> = []
     private var isReceiving = false
-    private var isWaitingForRoom = false
     /// An error of the network's, for who sends or receives next.
     private var failure: DatagramError?
     /// One that a loop has passed over.
@@ -88,7 +88,6 @@ public actor AsyncDatagramChannel: ReactorActor {
         self.executor = executor
         self.channel = channel
         receiving = Waiter(on: executor)
-        draining = Waiter(on: executor)
         executor.countActors(1)
     }
 
@@ -107,7 +106,7 @@ public actor AsyncDatagramChannel: ReactorActor {
             self?.onSameReactor { $0.take(datagram) }
         }
         channel.onError { [weak self] _, error in self?.onSameReactor { $0.failed(error) } }
-        channel.onDrained { [weak self] _ in self?.onSameReactor { $0.draining.resume() } }
+        channel.onDrained { [weak self] _ in self?.onSameReactor { $0.wakeSenders() } }
         channel.onClose { [weak self] _ in self?.onSameReactor { $0.closed() } }
         channel.endHook = { [weak self] in self?.onSameReactor { $0.closed() } }
         channel.resumeReceiving()
@@ -126,7 +125,11 @@ public actor AsyncDatagramChannel: ReactorActor {
 
     private func closed() {
         receiving.resume()
-        draining.resume()
+        wakeSenders()
+    }
+
+    private func wakeSenders() {
+        for waiter in draining { waiter.resume() }
     }
 
     /// The reactor's executor.
@@ -197,7 +200,8 @@ extension AsyncDatagramChannel {
     /// Datagrams as they come, until the channel is closed or the task is cancelled.
     ///
     /// What the network has answered to those that were sent ends no loop: it is left to
-    /// ``takeError()``.
+    /// ``takeError()``. A client that waits for an answer had better use ``receive()``, which tells it
+    /// at once.
     public nonisolated var datagrams: Datagrams { Datagrams(channel: self) }
 
     /// The datagrams of a channel, as they come.
@@ -245,6 +249,10 @@ extension AsyncDatagramChannel {
 extension AsyncDatagramChannel {
     /// Sends a datagram at the end of the turn, as ``DatagramChannel/send(_:to:)-(RawSpan,_)``.
     ///
+    /// Datagrams of one turn leave together: those that a task sends on the channel's own reactor, as
+    /// with `Task(executorPreference: channel.executor)` or in ``with(_:)``. From a task elsewhere each
+    /// is a turn of its own.
+    ///
     /// - Throws: ``SocketError``, as there.
     @discardableResult
     public func send(
@@ -255,14 +263,16 @@ extension AsyncDatagramChannel {
 
     /// Waits until all that had to wait has gone to the kernel, or the channel is closed.
     ///
-    /// - Throws: ``DatagramError`` with operation `.write`: `.busy` where another task waits so,
-    ///   `.cancelled` or `.timedOut`.
+    /// Any number of tasks may wait so.
+    ///
+    /// - Throws: ``DatagramError`` with operation `.write`: `.cancelled` or `.timedOut`.
     public func waitForRoom() async throws(DatagramError) {
-        if isWaitingForRoom { throw DatagramError(SocketError(.write, .busy)) }
+        if channel.unsent.isEmpty { return }
+        let waiter = Waiter(on: executor)
+        draining.append(waiter)
+        defer { draining.removeAll { $0 === waiter } }
         while channel.isOpen, !channel.unsent.isEmpty {
-            isWaitingForRoom = true
-            let outcome = await draining.wait { channel.isOpen && !channel.unsent.isEmpty }
-            isWaitingForRoom = false
+            let outcome = await waiter.wait { channel.isOpen && !channel.unsent.isEmpty }
             try check(outcome, .write)
         }
     }

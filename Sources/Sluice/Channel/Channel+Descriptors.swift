@@ -18,7 +18,8 @@ extension Channel {
     /// Passes descriptors to the process at the other end, with the first of the bytes.
     ///
     /// They are closed here once the kernel has them. All that was written before goes out first.
-    /// Source: unix(7), `SCM_RIGHTS`.
+    /// The kernel limits how many are under way for a user, to as many as a process may have open;
+    /// where that is met the channel fails with `.tooManyReferences`. Source: unix(7), `SCM_RIGHTS`.
     ///
     /// - Returns: as ``write(_:)-(RawSpan)``.
     /// - Throws: ``SocketError`` with operation `.write`: `.invalidArgument` without a byte or for
@@ -60,7 +61,8 @@ extension Channel {
     /// Takes descriptors that the peer passes from now on, each before or with the bytes that it
     /// came with; until then they are closed as they come.
     ///
-    /// A peer that passes more than are taken ends the channel with ``EndReason/Limit/descriptors``.
+    /// A peer that passes more than are taken ends the channel with ``EndReason/Limit/descriptors``; a
+    /// process that has no descriptor left for them, with `.tooManyOpenFiles`.
     ///
     /// - Parameter limit: how many may wait to be taken; 0 takes none.
     public func receiveDescriptors(upTo limit: Int) {
@@ -76,6 +78,17 @@ extension Channel {
 
     /// How many descriptors wait to be taken.
     public var receivedDescriptorCount: Int { rare?.passed?.list.count ?? 0 }
+
+    /// One read of what is left on a connection that has failed; `nil` without a socket.
+    func receiveRest(
+        into buffer: UnsafeMutableRawBufferPointer
+    ) throws(SocketError) -> ReadResult? {
+        if let passed = rare?.passed {
+            return try receive(into: buffer, upTo: buffer.count, passed)
+        }
+        guard let start = buffer.baseAddress else { return nil }
+        return try socket?.receive(into: start, upTo: buffer.count)
+    }
 
     /// One recvmsg(2), in place of the recv(2) of channels that take no descriptors.
     @inline(never)

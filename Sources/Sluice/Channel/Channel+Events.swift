@@ -337,10 +337,9 @@ extension Channel: Resident, TurnWriter, DeadlineOwner {
     private func keepWhatCame() {
         guard state.input == .open, let reactor = reactorOrNil else { return }
         reactor.withScratch { buffer in
-            guard let start = buffer.baseAddress else { return }
             // An error is the one that is known already.
             while input.byteCount < shared.values.inputLimit,
-                case .bytes(let count)? = try? socket?.receive(into: start, upTo: buffer.count),
+                case .bytes(let count)? = try? receiveRest(into: buffer),
                 count > 0
             {
                 input.append(UnsafeRawBufferPointer(rebasing: buffer[..<count]))

@@ -35,7 +35,7 @@ public struct SocketFileOptions: Hashable, Sendable {
     ///
     /// Initially UTF-8, any line end on input, line feeds on output.
     public var text = TextOptions()
-    /// How long each call may wait; `nil` for as long as it takes.
+    /// How long each call may take; `nil` for as long as it must.
     ///
     /// Initially `nil`.
     public var timeLimit: Duration?
@@ -62,6 +62,8 @@ public struct SocketFile: ~Copyable {
     private var output: TextOutput
     private var isAtEnd = false
     private var isTimedOut = false
+    /// When the call that reads is out of time.
+    private var callEnd: UInt64?
 
     /// Makes a file over a duplicate of a socket.
     ///
@@ -179,7 +181,7 @@ extension SocketFile {
     private mutating func receive(_ size: Int) throws(ChannelError) -> Bool {
         if isAtEnd { return false }
         do throws(SocketError) {
-            let bytes = try socket.receive(upTo: size, within: options.timeLimit)
+            let bytes = try socket.receive(upTo: size, within: timeLeft)
             isAtEnd = bytes.isEmpty
             bytes.withUnsafeBytes { unread.append($0) }
             return !isAtEnd
@@ -189,7 +191,18 @@ extension SocketFile {
         }
     }
 
-    private func checkReading() throws(ChannelError) {
+    /// What is left of the time of a call; never nothing, for that would mean not to wait at all.
+    private var timeLeft: Duration? {
+        guard let callEnd, let limit = options.timeLimit, limit > .zero else {
+            return options.timeLimit
+        }
+        let now = csystem_monotonic_nanoseconds()
+        return Duration(nanoseconds: callEnd > now ? callEnd - now : 1)
+    }
+
+    /// Begins a call that reads.
+    private mutating func checkReading() throws(ChannelError) {
+        callEnd = options.timeLimit.map { csystem_monotonic_nanoseconds() &+ $0.nanoseconds }
         if options.mode == .writing { throw .socket(SocketError(.read, .badDescriptor)) }
         if isTimedOut { throw .socket(SocketError(.read, .timedOut)) }
     }
@@ -227,10 +240,17 @@ extension SocketFile {
     public mutating func read(characters count: Int) throws(ChannelError) -> String {
         if count < 0 { throw .socket(SocketError(.read, .invalidArgument)) }
         if count == 0 { return "" }
+        // A character has a byte at least: before so many are there nobody need look.
+        var neededByteCount = count
         let text = try takeText { (input, bytes, isLast) throws(TextError) in
+            if !isLast, bytes.byteCount < neededByteCount {
+                return (TextInput.Piece(text: nil, byteCount: 0), false)
+            }
             // Nothing is taken before all is there, so that a call that fails loses nothing.
             let (text, isFinal) = try input.look(upTo: count, at: bytes, isLast: isLast)
-            guard isFinal || isLast || text.count >= count else {
+            let found = text.count
+            guard isFinal || isLast || found >= count else {
+                neededByteCount = bytes.byteCount + (count - found)
                 return (TextInput.Piece(text: nil, byteCount: 0), false)
             }
             return (try input.take(upTo: count, from: bytes, isLast: isLast), true)
@@ -284,7 +304,8 @@ extension SocketFile {
 extension SocketFile {
     /// Writes bytes: into the buffer, and out when it is full.
     ///
-    /// - Throws: ``ChannelError``, as ``flush()``.
+    /// - Throws: ``ChannelError``, as ``flush()``: the bytes are in the buffer all the same; or
+    ///   `.badDescriptor` for a file that is only read.
     @available(*, noasync, message: "it blocks the thread: use a Connection")
     public mutating func write(_ bytes: RawSpan) throws(ChannelError) {
         try checkWriting()
@@ -315,8 +336,8 @@ extension SocketFile {
     ///
     /// What it has not taken, where this throws, stays in the buffer.
     ///
-    /// - Throws: ``ChannelError/socket(_:)`` with operation `.write`: `.badDescriptor` for a file
-    ///   that is only read and has been written to, `.timedOut`, or why the connection failed.
+    /// - Throws: ``ChannelError/socket(_:)`` with operation `.write`: `.timedOut`, or why the
+    ///   connection failed.
     @available(*, noasync, message: "it blocks the thread: use a Connection")
     public mutating func flush() throws(ChannelError) {
         if unsent.isEmpty { return }

@@ -111,28 +111,3 @@ extension Endpoint {
         }
     }
 }
-
-extension Socket {
-    /// Connects and waits for the outcome.
-    ///
-    /// - Returns: false when the deadline passed first.
-    fileprivate func connect(
-        to address: SocketAddress, before deadline: UInt64
-    ) throws(SocketError) -> Bool {
-        while true {
-            do throws(SocketError) {
-                if try connect(to: address) == .connected { return true }
-                break
-            } catch {
-                // A Unix listener with a full backlog: there will be room. unix(7), connect(2).
-                guard error.code == .wouldBlock else { throw error }
-                if csystem_monotonic_nanoseconds() > deadline { return false }
-                poll(nil, 0, 10)
-            }
-        }
-        guard try wait(until: .writable, before: deadline) else { return false }
-        let code = try get(.pendingError)
-        if code.rawValue != 0 { throw SocketError(.connect, code, at: address) }
-        return true
-    }
-}

@@ -10,7 +10,8 @@ extension DatagramChannel {
     /// Calls `handler` with each datagram that comes, in the reactor's own memory: the bytes are
     /// valid until it returns.
     ///
-    /// A datagram may be empty. What a handler throws goes to ``Reactor/onError``, and the next
+    /// A datagram may be empty; as text it is
+    /// `bytes.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }`. What a handler throws goes to ``Reactor/onError``, and the next
     /// datagram comes all the same. `nil` takes the handler away: then nothing is received, and the
     /// kernel keeps what comes, up to ``DatagramOptions/receiveBufferByteCount``.
     public func onDatagram(_ handler: ((DatagramChannel, RawSpan, DatagramInfo) throws -> Void)?) {
@@ -30,16 +31,22 @@ extension DatagramChannel {
     /// queue of an interface full.
     public func onError(_ handler: ((DatagramChannel, DatagramError) -> Void)?) {
         guard isOpen else { return }
+        let old = errorHandler
         errorHandler = handler
         if handler == nil { untold = [] }
         arrange()
+        // Its end may end what it held, and that come back here.
+        withExtendedLifetime(old) {}
     }
 
     /// Calls `handler` once, as the last event of the channel, when it is closed.
     ///
     /// Not when the reactor itself comes to its end.
     public func onClose(_ handler: ((DatagramChannel) -> Void)?) {
-        if isOpen { closedHandler = handler }
+        guard isOpen else { return }
+        let old = closedHandler
+        closedHandler = handler
+        withExtendedLifetime(old) {}
     }
 
     /// Receives nothing until ``resumeReceiving()``; the kernel keeps what comes, within its limit.
@@ -62,6 +69,7 @@ extension DatagramChannel {
         deliverHeld(reactor)
         var budget = max(1, options.datagramsPerTurn)
         var failures = 0
+        var hasCome = false
         while budget > 0, isReceiving, let number = socket?.number {
             let (count, code) = memory.withInbox { inbox -> (Int, ErrorCode) in
                 let count = inbox.receive(
@@ -73,13 +81,14 @@ extension DatagramChannel {
             }
             if count >= 0 {
                 budget -= count
+                hasCome = true
                 if count < DatagramInbox.slotCount { return }
                 continue
             }
             failures += 1
             if code == .wouldBlock {
-                // What woke the channel may be the queue of errors alone.
-                if failures == 1, hasErrorQueue { takeErrors() }
+                // Woken for nothing: what woke the channel is something else.
+                if !hasCome { findReason() }
                 return
             }
             if code != .interrupted { receivingFailed(code) }
@@ -103,7 +112,7 @@ extension DatagramChannel {
     /// Delivers what is left of the batch.
     func deliverBatch(_ reactor: Reactor) {
         guard let inbox = batch else { return }
-        let isPlain = controlRoom == 0 && !options.acceptsBothFamilies
+        let isPlain = controlRoom == 0 && !hasBothFamilies
         while nextSlot < slotCount {
             let slot = nextSlot
             nextSlot &+= 1
@@ -129,7 +138,7 @@ extension DatagramChannel {
         let segment = Self.takeSegment(from: &items)
         let info = DatagramInfo(
             sender: sender(inbox.sender(of: slot)), isTruncated: inbox.isTruncated(slot),
-            items: items)
+            items: items, isAncillaryTruncated: inbox.isControlTruncated(slot))
         if segment == 0 || segment >= bytes.count { return deliver(bytes, info, reactor) }
         for start in stride(from: 0, to: bytes.count, by: segment) {
             let end = min(start + segment, bytes.count)
@@ -137,9 +146,9 @@ extension DatagramChannel {
         }
     }
 
-    /// A socket for both families is told IPv4 senders as mapped ones.
+    /// A socket for both families tells IPv4 senders as mapped ones: here they are IPv4.
     private func sender(_ address: SocketAddress) -> SocketAddress {
-        options.acceptsBothFamilies ? address.unmapped : address
+        hasBothFamilies ? address.unmapped : address
     }
 
     /// Into how long datagrams the kernel has joined several; 0 where it has not.
@@ -153,11 +162,6 @@ extension DatagramChannel {
         _ bytes: UnsafeRawBufferPointer, _ info: DatagramInfo, _ reactor: Reactor
     ) {
         guard isOpen else { return }
-        if bytes.isEmpty, info.sender == .unnamed, !isUnix {
-            // Nobody has sent it: the socket was shut down, and would answer so for ever.
-            isPaused = true
-            return arrange()
-        }
         counted.datagramsReceived &+= 1
         counted.bytesReceived &+= UInt64(bytes.count)
         guard isReceiving, let datagramHandler else {
@@ -187,6 +191,8 @@ extension DatagramChannel {
 extension DatagramChannel {
     /// So many errors wait to be told; more are counted only.
     private static let mostUntold = 256
+    /// So many entries of the queue of errors are taken at once.
+    private static let mostKept = 64
 
     /// Has an error told in a turn of the channel's own.
     func tell(_ error: DatagramError) {
@@ -205,7 +211,10 @@ extension DatagramChannel {
 
     private func receivingFailed(_ code: ErrorCode) {
         // Of the network the queue of errors tells more.
-        if hasErrorQueue, Self.isOfTheNetwork(code) { return takeErrors() }
+        if hasErrorQueue, Self.isOfTheNetwork(code) {
+            takeErrors()
+            return
+        }
         tell(DatagramError(SocketError(.read, code, at: peerAddress)))
     }
 
@@ -221,14 +230,32 @@ extension DatagramChannel {
     }
 
     /// Has all told that the kernel keeps of datagrams that did not arrive, up to a limit a turn.
-    func takeErrors() {
-        for error in keptErrors() { tell(error) }
+    ///
+    /// - Returns: how many entries there were.
+    @discardableResult
+    func takeErrors() -> Int {
+        let errors = keptErrors()
+        for error in errors { tell(error) }
+        // The others are not reported again.
+        if errors.count >= Self.mostKept { note(.readable) }
+        return errors.count
     }
 
-    /// What the kernel keeps of datagrams that did not arrive: at most 64 entries, the others stay.
+    /// The channel was woken, and there is no datagram.
+    private func findReason() {
+        // A program may have asked for the queue of errors by itself.
+        if !isUnix, takeErrors() > 0 { return }
+        guard let state = socket?.peerState, state.isFinished else { return }
+        // Somebody has shut the socket down: it would be reported for ever.
+        isPaused = true
+        arrange()
+        tell(DatagramError(SocketError(.read, .shutDown, at: peerAddress)))
+    }
+
+    /// What the kernel keeps of datagrams that did not arrive; beyond a limit it stays there.
     func keptErrors() -> [DatagramError] {
         var errors: [DatagramError] = []
-        for _ in 0..<64 {
+        for _ in 0..<Self.mostKept {
             var nothing: [UInt8] = []
             var span = nothing.mutableSpan
             var room = span.mutableBytes

@@ -10,7 +10,7 @@ extension DatagramChannel {
     /// Sends a datagram at the end of the turn, with all others of the turn.
     ///
     /// Outside of a handler it waits for ``flush()`` or for the next turn. What the kernel refuses
-    /// by itself is told to ``onError(_:)``.
+    /// by itself, such as an address of another family or port 0, is told to ``onError(_:)``.
     ///
     /// `address`: where it goes; `nil` for the peer of a connected channel.
     ///
@@ -151,7 +151,11 @@ extension DatagramChannel {
     ///
     /// What it throws goes to ``Reactor/onError``.
     public func onDrained(_ handler: ((DatagramChannel) throws -> Void)?) {
-        if isOpen { drainedHandler = handler }
+        guard isOpen else { return }
+        let old = drainedHandler
+        drainedHandler = handler
+        // Its end may end what it held, and that come back here.
+        withExtendedLifetime(old) {}
     }
 
     /// Hands what was sent in this turn to the kernel now, instead of at the end of the turn.
@@ -317,8 +321,8 @@ extension DatagramChannel: TurnWriter {
     private func mustCut(_ code: ErrorCode, _ outbox: DatagramOutbox, _ slot: Int) -> Bool {
         guard outbox.isCut(slot) else { return false }
         // A device without checksums of its own can't; segments beyond the path's size can't be.
-        if code == .messageTooLong { return true }
-        guard code == .inputOutput || code == .invalidArgument else { return false }
+        if code == .messageTooLong || code == .invalidArgument { return true }
+        guard code == .inputOutput else { return false }
         cutsSegments = false
         return true
     }

@@ -31,6 +31,8 @@ public final class DatagramChannel {
     let controlRoom: Int
     /// Whether the kernel cuts up what is sent in segments.
     var cutsSegments: Bool
+    /// Whether it is an IPv6 socket that hears IPv4, too.
+    let hasBothFamilies: Bool
     /// Whether it is a Unix socket.
     let isUnix: Bool
     /// Whether the queue of errors is to be looked at.
@@ -39,9 +41,9 @@ public final class DatagramChannel {
 
     @exclusivity(unchecked) var datagramHandler:
         ((DatagramChannel, RawSpan, DatagramInfo) throws -> Void)?
-    var errorHandler: ((DatagramChannel, DatagramError) -> Void)?
-    var drainedHandler: ((DatagramChannel) throws -> Void)?
-    var closedHandler: ((DatagramChannel) -> Void)?
+    @exclusivity(unchecked) var errorHandler: ((DatagramChannel, DatagramError) -> Void)?
+    @exclusivity(unchecked) var drainedHandler: ((DatagramChannel) throws -> Void)?
+    @exclusivity(unchecked) var closedHandler: ((DatagramChannel) -> Void)?
     /// Called where the reactor takes the channel with it at its end.
     var endHook: (() -> Void)?
     /// Errors that the handler is to be told in the next turn.
@@ -137,7 +139,9 @@ public final class DatagramChannel {
         _ peer: SocketAddress?, _ options: DatagramOptions
     ) throws(SocketError) {
         let isIP = try Self.prepare(socket, options)
-        isUnix = try socket.family == .unix
+        let family = try socket.family
+        isUnix = family == .unix
+        hasBothFamilies = family == .ipv6 ? try !socket.get(.ipv6Only) : false
         hasErrorQueue = isIP && options.reportsErrors
         cutsSegments = isIP && Self.canCut(socket)
         let joins = isIP && options.joinsInput
@@ -156,6 +160,7 @@ public final class DatagramChannel {
             reactor.base, number, datagramsAreReady, Unmanaged.passUnretained(self).toOpaque())
         try event?.wait(for: wantedFlags)
         reactor.admit(self)
+        reactor.executor.countChannels(1)
     }
 
     /// Lets a port be shared; Unix sockets have none.
@@ -223,6 +228,8 @@ public final class DatagramChannel {
         if let peer {
             try socket?.connectAtOnce(to: peer)
         } else {
+            // What fails then is the way back to the port: the peer has gone.
+            peerAddress = nil
             try socket?.disconnect()
         }
         peerAddress = peer
@@ -251,6 +258,7 @@ public final class DatagramChannel {
         held = []
         untold = []
         reactor?.dismiss(self)
+        reactor?.executor.countChannels(-1)
         // Taken out first: their end may end what they held, and that close this channel again.
         let handlers = (datagramHandler, errorHandler, drainedHandler)
         datagramHandler = nil
@@ -344,56 +352,4 @@ private func datagramsAreReady(_: CInt, _ flags: Int16, _ context: UnsafeMutable
     // The context is a channel whose event has not ended, and the event ends with the channel.
     Unmanaged<DatagramChannel>.fromOpaque(context).takeUnretainedValue().note(
         Interest(flags: flags))
-}
-
-// MARK: - Options and groups
-
-extension DatagramChannel {
-    /// Reads an option of the socket underneath.
-    ///
-    /// - Throws: ``SocketError`` with operation `.getOption`; `.badDescriptor` once it is closed.
-    public func get<Value>(_ option: SocketOption<Value>) throws(SocketError) -> Value {
-        guard let value = try socket?.get(option) else {
-            throw SocketError(.getOption, .badDescriptor)
-        }
-        return value
-    }
-
-    /// Reads an option of the socket underneath that can't be set.
-    ///
-    /// - Throws: ``SocketError`` with operation `.getOption`; `.badDescriptor` once it is closed.
-    public func get<Value>(_ option: ReadOnlySocketOption<Value>) throws(SocketError) -> Value {
-        guard let value = try socket?.get(option) else {
-            throw SocketError(.getOption, .badDescriptor)
-        }
-        return value
-    }
-
-    /// Changes an option of the socket underneath.
-    ///
-    /// - Throws: ``SocketError`` with operation `.setOption`; `.badDescriptor` once it is closed.
-    public func set<Value>(_ option: SocketOption<Value>, to value: Value) throws(SocketError) {
-        guard socket != nil else { throw SocketError(.setOption, .badDescriptor) }
-        try socket?.set(option, to: value)
-    }
-
-    /// Hears what is sent to a multicast group, as ``Socket/join(_:on:from:)``.
-    ///
-    /// - Throws: ``SocketError``, as there; `.badDescriptor` once it is closed.
-    public func join(
-        _ group: IPAddress, on interface: UInt32 = 0, from source: IPAddress? = nil
-    ) throws(SocketError) {
-        guard socket != nil else { throw SocketError(.setOption, .badDescriptor) }
-        try socket?.join(group, on: interface, from: source)
-    }
-
-    /// Hears the group no more, as ``Socket/leave(_:on:from:)``.
-    ///
-    /// - Throws: ``SocketError``, as there; `.badDescriptor` once it is closed.
-    public func leave(
-        _ group: IPAddress, on interface: UInt32 = 0, from source: IPAddress? = nil
-    ) throws(SocketError) {
-        guard socket != nil else { throw SocketError(.setOption, .badDescriptor) }
-        try socket?.leave(group, on: interface, from: source)
-    }
 }

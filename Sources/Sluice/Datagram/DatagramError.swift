@@ -24,6 +24,8 @@ public struct DatagramError: Error, Hashable, Sendable {
     /// What was asked and the answer, such as `.connectionRefused` for a port where nobody listens;
     /// with the address that the datagram went to, where it is known.
     public let error: SocketError
+    /// The answer: that of ``error``.
+    public var code: ErrorCode { error.code }
     /// Who says so.
     public let origin: Origin
     /// The machine that says so, such as a router; `nil` where it is not known.

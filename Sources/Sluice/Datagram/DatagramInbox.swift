@@ -98,6 +98,11 @@ final class DatagramInbox {
         messages[slot].msg_hdr.msg_flags & MessageFlags.truncated.rawValue != 0
     }
 
+    /// Whether there was no room for all of the ancillary data.
+    func isControlTruncated(_ slot: Int) -> Bool {
+        messages[slot].msg_hdr.msg_flags & MessageFlags.controlTruncated.rawValue != 0
+    }
+
     /// Who has sent it.
     func sender(of slot: Int) -> SocketAddress {
         let length = min(

@@ -12,7 +12,8 @@ public struct DatagramOptions: Hashable, Sendable {
         case oldest
     }
 
-    /// How many bytes may wait to be sent, while the kernel takes no more.
+    /// How many bytes may wait to be sent, while the kernel takes no more; in any case at most 8,192
+    /// datagrams.
     ///
     /// Initially 1 MiB.
     public var outputLimit = 1 << 20
@@ -77,6 +78,8 @@ public struct DatagramInfo: Hashable, Sendable {
     public let isTruncated: Bool
     /// The ancillary data that was asked for.
     public let items: [AncillaryItem]
+    /// Whether there was no room for all of it; see ``DatagramOptions/ancillaryByteCount``.
+    public internal(set) var isAncillaryTruncated = false
 }
 
 /// What became of a datagram that was to be sent.

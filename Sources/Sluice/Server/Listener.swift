@@ -87,8 +87,8 @@ public final class Listener {
     /// do not hold. The file of a Unix socket stays at the end. Else as
     /// ``init(on:at:options:onAccept:)``.
     ///
-    /// - Throws: ``SocketError`` with operation `.adopt` and `.wrongProtocolKind` for datagrams,
-    ///   `.setOption`, `.listen` or `.name`; the socket is closed then.
+    /// - Throws: ``SocketError`` with operation `.adopt` and `.wrongProtocolKind` for a socket that is no
+    ///   stream's, `.setOption`, `.listen` or `.name`; the socket is closed then.
     public convenience init(
         on reactor: Reactor, adopting socket: consuming Socket, options: ListenerOptions = .init(),
         onAccept handler: @escaping (consuming Socket, SocketAddress) throws -> Void

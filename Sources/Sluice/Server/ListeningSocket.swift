@@ -35,7 +35,8 @@ struct ListeningSocket: ~Copyable {
     /// The file of a Unix socket stays: it belongs to whoever made it.
     init(adopting socket: consuming Socket, _ options: ListenerOptions) throws(SocketError) {
         let address = try socket.localAddress
-        guard [.stream, .sequentialPacket].contains(try socket.kind) else {
+        // Packets in sequence have bounds, and a channel has none.
+        guard try socket.kind == .stream else {
             throw SocketError(.adopt, .wrongProtocolKind, at: address)
         }
         try socket.stopBlocking()
@@ -46,7 +47,10 @@ struct ListeningSocket: ~Copyable {
                 throw SocketError(.listen, error.code, at: address)
             }
         }
-        self.address = address
+        // What is accepted inherits it.
+        if options.noDelay, address.ipAddress != nil { try socket.set(.noDelay, to: true) }
+        // One that nobody has bound has got a port by listening.
+        self.address = try socket.localAddress
         self.socket = socket
         file = nil
     }
@@ -54,7 +58,7 @@ struct ListeningSocket: ~Copyable {
     private static func prepare(
         _ socket: borrowing Socket, _ address: SocketAddress, _ options: ListenerOptions
     ) throws(SocketError) {
-        guard case .ip(let ip, _) = address else { return }
+        guard let ip = address.ipAddress else { return }
         try socket.set(.reuseAddress, to: true)
         if options.reusePort { try socket.set(.reusePort, to: true) }
         if ip.isIPv6 { try socket.set(.ipv6Only, to: !options.acceptsBothFamilies) }

@@ -110,7 +110,7 @@ public final class Server {
     }
 
     /// Serves the clients of sockets that somebody else has opened and bound, such as a service
-    /// manager: of all that are left in `sockets`.
+    /// manager: of all that are left in `sockets`; where there are none, nobody.
     ///
     /// Else as ``init(on:at:options:onAccept:)`` and
     /// ``Listener/init(on:adopting:options:onAccept:)``.
@@ -140,6 +140,28 @@ public final class Server {
             closeListeners()
             throw error
         }
+    }
+
+    /// Serves the clients of a socket that somebody else has opened and bound.
+    ///
+    /// Else as ``init(on:at:options:onAccept:)`` and
+    /// ``Listener/init(on:adopting:options:onAccept:)``.
+    ///
+    /// - Throws: ``SocketError`` with operation `.adopt`, `.setOption`, `.listen` or `.name`; the
+    ///   socket is closed then.
+    public init(
+        on reactor: Reactor, adopting socket: consuming Socket, options: ServerOptions = .init(),
+        onAccept handler: @escaping (Channel, SocketAddress) throws -> Void
+    ) throws(SocketError) {
+        link = reactor.link
+        self.options = options
+        self.handler = handler
+        shared = SharedOptions(options.channel)
+        listeners.append(
+            try Listener(on: reactor, adopting: socket, options: options.listener) { socket, peer in
+                // Holds the server for as long as it listens.
+                try self.accept(socket, peer)
+            })
     }
 
     private func listen(at addresses: [SocketAddress], _ reactor: Reactor) throws(SocketError) {

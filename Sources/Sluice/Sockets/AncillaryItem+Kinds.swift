@@ -104,17 +104,35 @@ extension AncillaryItem {
             ? value(UInt8.self).map { TrafficClass(rawValue: $0) } : nil
     }
 
-    /// By which interface it came and to which address it was sent, where that was asked for.
+    /// By which interface a datagram came, and which address of this machine answers it, where that
+    /// was asked for; to be sent back as it is.
+    ///
+    /// Of what was sent to a group over IPv6 the kernel does not say which address that is.
+    ///
+    /// Where it was sent to is ``packetDestination``.
     public var packetInfo: PacketInfo? {
         if isOne(of: [(CInt(IPPROTO_IP), IP_PKTINFO)]), let form = value(in_pktinfo.self) {
             return PacketInfo(
                 interface: UInt32(truncatingIfNeeded: form.ipi_ifindex),
-                localAddress: .v4(UInt32(bigEndian: form.ipi_addr.s_addr)))
+                localAddress: .v4(UInt32(bigEndian: form.ipi_spec_dst.s_addr)))
         }
         if isOne(of: [(CInt(IPPROTO_IPV6), IPV6_PKTINFO)]), let form = value(PacketInfo6.self) {
             let address = IPAddress.v6(
                 high: UInt64(bigEndian: form.high), low: UInt64(bigEndian: form.low), scope: 0)
-            return PacketInfo(interface: form.interface, localAddress: address)
+            return PacketInfo(
+                interface: form.interface, localAddress: address.isMulticast ? .any6 : address)
+        }
+        return nil
+    }
+
+    /// Where a datagram was sent to, such as a multicast group, where ``packetInfo`` was asked for.
+    public var packetDestination: IPAddress? {
+        if isOne(of: [(CInt(IPPROTO_IP), IP_PKTINFO)]), let form = value(in_pktinfo.self) {
+            return .v4(UInt32(bigEndian: form.ipi_addr.s_addr))
+        }
+        if isOne(of: [(CInt(IPPROTO_IPV6), IPV6_PKTINFO)]), let form = value(PacketInfo6.self) {
+            return .v6(
+                high: UInt64(bigEndian: form.high), low: UInt64(bigEndian: form.low), scope: 0)
         }
         return nil
     }

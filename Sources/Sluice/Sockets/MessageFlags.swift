@@ -46,7 +46,8 @@ public struct MessageFlags: OptionSet, Hashable, Sendable {
 
     /// Told: the datagram was longer than the room for it.
     ///
-    /// Asked for: its real length is told all the same (`MSG_TRUNC`).
+    /// Asked for: its real length is told all the same; of a TCP stream the bytes are dropped
+    /// (`MSG_TRUNC`).
     public static let truncated = Self(rawValue: 0x20)
     /// The last part of a record (`MSG_EOR`).
     public static let endOfRecord = Self(rawValue: 0x80)

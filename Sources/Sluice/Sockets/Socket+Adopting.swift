@@ -109,6 +109,7 @@ public struct InheritedSockets: ~Copyable, Sendable {
     /// What was handed over to this process, as its environment says; nothing where it says nothing,
     /// speaks to another process, or the sockets were taken before.
     ///
+    /// To be called before anything else is opened, a reactor included: the sockets have fixed numbers.
     /// They are made non-inheritable at once. What is not taken out by ``next()`` is closed at the
     /// end of this value.
     ///

@@ -18,6 +18,9 @@ extension Socket {
     /// Gives the socket its local address; port 0 lets the kernel choose one, as does
     /// ``SocketAddress/unnamed`` for a name.
     ///
+    /// The file of a Unix socket is the program's own to remove; that of a ``ServerSocket``, a
+    /// ``Listener`` or a ``DatagramChannel`` goes with it.
+    ///
     /// Source: bind(2).
     ///
     /// - Throws: ``SocketError`` with operation `.bind`, such as `.addressInUse`.
@@ -35,6 +38,8 @@ extension Socket {
     /// - Throws: ``SocketError`` with operation `.bind`: `.invalidArgument` for a host that is no
     ///   number, else as ``bind(to:)``.
     public func bind(to host: String, port: UInt16) throws(SocketError) {
+        // Any address is one of the socket's own family.
+        if host.isEmpty, try family == .ipv6 { return try bind(to: .ip(.any6, port: port)) }
         try bind(to: try Self.address(host, port, for: .bind))
     }
 

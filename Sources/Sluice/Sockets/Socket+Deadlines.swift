@@ -22,22 +22,32 @@ private struct TimeLimit {
     /// In nanoseconds of the monotonic clock; `nil` for none.
     let deadline: UInt64?
     let isZero: Bool
+    private var rounds = 0
 
     init(_ limit: Duration?) {
         isZero = limit.map { $0 <= .zero } ?? false
         deadline = limit.map { csystem_monotonic_nanoseconds() &+ $0.nanoseconds }
     }
 
-    /// Waits for a socket, and throws when the time is up.
-    func wait(
+    /// Waits for a socket that would have had to wait, and throws when the time is up.
+    mutating func wait(
         for socket: borrowing Socket, _ readiness: Socket.Readiness,
         _ operation: SocketError.Operation, _ address: SocketAddress? = nil
     ) throws(SocketError) {
         if isZero { throw SocketError(operation, .wouldBlock, at: address) }
-        if try !socket.wait(until: readiness, before: deadline) {
-            throw SocketError(operation, .timedOut, at: address)
-        }
+        rounds += 1
+        // What is ready and yet has to wait, such as a look beyond what is there, is asked seldom.
+        let isReady = try socket.wait(until: readiness, before: deadline)
+        if isReady, rounds > 3 { poll(nil, 0, 10) }
+        if !isReady || isOver { throw SocketError(operation, .timedOut, at: address) }
     }
+
+    private var isOver: Bool { deadline.map { csystem_monotonic_nanoseconds() > $0 } ?? false }
+}
+
+extension MessageFlags {
+    /// What a call with these flags waits for.
+    fileprivate var readiness: Socket.Readiness { contains(.errorQueue) ? .failed : .readable }
 }
 
 extension Socket {
@@ -63,17 +73,18 @@ extension Socket {
     ///   `.wouldBlock` where the limit is zero, else as ``accept()``.
     @available(*, noasync, message: "it blocks the thread: make a Listener or a Server")
     public func accept(within limit: Duration?) throws(SocketError) -> Accepted {
-        let limit = TimeLimit(limit)
+        var limit = TimeLimit(limit)
         while true {
-            // Asked first: a socket that was made blocking would wait in accept4(2).
-            if try wait(until: .readable, before: 0), let accepted = try accept() {
-                return accepted
-            }
+            // One that was made blocking is asked first: it would wait in accept4(2).
+            let mayAccept = try isBlocking ? wait(until: .readable, before: 0) : true
+            if mayAccept, let accepted = try accept() { return accepted }
             try limit.wait(for: self, .readable, .accept)
         }
     }
 
     /// Connects, and waits until that is decided.
+    ///
+    /// A socket that was made blocking does not block meanwhile, nor do its duplicates.
     ///
     /// `limit`: `nil` waits for as long as the kernel tries.
     ///
@@ -89,10 +100,38 @@ extension Socket {
         if wasBlocking { try setBlocking(false) }
         // Its mode is back whatever comes of it; what can't be set was set a moment ago.
         defer { if wasBlocking { try? setBlocking(true) } }
-        if try connect(to: address) == .connected { return }
-        try limit.wait(for: self, .writable, .connect, address)
+        if limit.isZero {
+            if try connect(to: address) == .connected { return }
+            throw SocketError(.connect, .wouldBlock, at: address)
+        }
+        if try !connect(to: address, before: limit.deadline) {
+            throw SocketError(.connect, .timedOut, at: address)
+        }
+    }
+
+    /// Connects and waits for the outcome; a Unix listener with a full backlog is asked again and
+    /// again.
+    ///
+    /// - Parameter deadline: in nanoseconds of the monotonic clock; `nil` for none.
+    /// - Returns: false when the deadline passed first.
+    func connect(
+        to address: SocketAddress, before deadline: UInt64?
+    ) throws(SocketError) -> Bool {
+        while true {
+            do throws(SocketError) {
+                if try connect(to: address) == .connected { return true }
+                break
+            } catch {
+                // There will be room, and nothing tells when. unix(7), connect(2).
+                guard error.code == .wouldBlock else { throw error }
+                if let deadline, csystem_monotonic_nanoseconds() > deadline { return false }
+                poll(nil, 0, 10)
+            }
+        }
+        guard try wait(until: .writable, before: deadline) else { return false }
         let code = try get(.pendingError)
         if code != .success { throw SocketError(.connect, code, at: address) }
+        return true
     }
 
     /// Reads what is there, and waits until there is something.
@@ -106,12 +145,12 @@ extension Socket {
     public func receive(
         into buffer: inout MutableRawSpan, flags: MessageFlags = [], within limit: Duration?
     ) throws(SocketError) -> Int {
-        let limit = TimeLimit(limit)
+        var limit = TimeLimit(limit)
         while true {
             switch try receive(into: &buffer, flags: flags.union(.dontWait)) {
             case .bytes(let count): return count
             case .endOfStream: return 0
-            case .wouldBlock: try limit.wait(for: self, .readable, .read)
+            case .wouldBlock: try limit.wait(for: self, flags.readiness, .read)
             }
         }
     }
@@ -124,10 +163,10 @@ extension Socket {
     public func receive(
         upTo count: Int, flags: MessageFlags = [], within limit: Duration?
     ) throws(SocketError) -> [UInt8] {
-        let limit = TimeLimit(limit)
+        var limit = TimeLimit(limit)
         while true {
             if let bytes = try receive(upTo: count, flags: flags.union(.dontWait)) { return bytes }
-            try limit.wait(for: self, .readable, .read)
+            try limit.wait(for: self, flags.readiness, .read)
         }
     }
 
@@ -141,7 +180,7 @@ extension Socket {
         into buffer: inout MutableRawSpan, ancillaryByteCount: Int = 0, flags: MessageFlags = [],
         within limit: Duration?
     ) throws(SocketError) -> ReceivedMessage {
-        let limit = TimeLimit(limit)
+        var limit = TimeLimit(limit)
         while true {
             if let message = try receiveMessage(
                 into: &buffer, ancillaryByteCount: ancillaryByteCount,
@@ -149,6 +188,21 @@ extension Socket {
             {
                 return message
             }
+            try limit.wait(for: self, flags.readiness, .read)
+        }
+    }
+
+    /// Receives one datagram into an array of its own, with its sender, and waits for it.
+    ///
+    /// - Throws: ``SocketError`` with operation `.read`: `.timedOut` when the time is up,
+    ///   `.wouldBlock` where the limit is zero, else as ``receiveDatagram(upTo:)``.
+    @available(*, noasync, message: "it blocks the thread: make an AsyncDatagramChannel")
+    public func receiveDatagram(
+        upTo count: Int = 65_535, within limit: Duration?
+    ) throws(SocketError) -> (bytes: [UInt8], sender: SocketAddress?) {
+        var limit = TimeLimit(limit)
+        while true {
+            if let datagram = try receiveDatagram(upTo: count) { return datagram }
             try limit.wait(for: self, .readable, .read)
         }
     }
@@ -157,16 +211,17 @@ extension Socket {
     ///
     /// - Returns: how many bytes it took, which may be fewer than were offered.
     /// - Throws: ``SocketError`` with operation `.write`: `.timedOut` when the time is up,
-    ///   `.wouldBlock` where the limit is zero, else as ``send(_:flags:)``.
+    ///   `.wouldBlock` where the limit is zero, else as ``send(_:flags:)-(RawSpan,_)``.
     @available(*, noasync, message: "it blocks the thread: write to a Connection")
     public func send(
         _ bytes: RawSpan, flags: MessageFlags = [], within limit: Duration?
     ) throws(SocketError) -> Int {
-        try send(bytes, flags, TimeLimit(limit))
+        var limit = TimeLimit(limit)
+        return try send(bytes, flags, &limit)
     }
 
     private func send(
-        _ bytes: RawSpan, _ flags: MessageFlags, _ limit: TimeLimit
+        _ bytes: RawSpan, _ flags: MessageFlags, _ limit: inout TimeLimit
     ) throws(SocketError) -> Int {
         while true {
             if case .bytes(let count) = try send(bytes, flags: flags.union(.dontWait)) {
@@ -176,6 +231,37 @@ extension Socket {
         }
     }
 
+    /// Sends a message, and waits until the kernel takes it.
+    ///
+    /// - Returns: how many bytes it took: of a datagram all.
+    /// - Throws: ``SocketError`` with operation `.write`: `.timedOut` when the time is up,
+    ///   `.wouldBlock` where the limit is zero, else as ``send(message:to:with:flags:)``.
+    @available(*, noasync, message: "it blocks the thread: make a DatagramChannel")
+    public func send(
+        message bytes: RawSpan, to address: SocketAddress? = nil, with items: [AncillaryItem] = [],
+        flags: MessageFlags = [], within limit: Duration?
+    ) throws(SocketError) -> Int {
+        var limit = TimeLimit(limit)
+        while true {
+            if case .bytes(let count) = try send(
+                message: bytes, to: address, with: items, flags: flags.union(.dontWait))
+            {
+                return count
+            }
+            try limit.wait(for: self, .writable, .write, address)
+        }
+    }
+
+    /// Sends all of an array, as ``sendAll(_:flags:within:)-(RawSpan,_,_)``.
+    ///
+    /// - Throws: ``IncompleteSendError``, as there.
+    @available(*, noasync, message: "it blocks the thread: write to a Connection")
+    public func sendAll(
+        _ bytes: [UInt8], flags: MessageFlags = [], within limit: Duration?
+    ) throws(IncompleteSendError) {
+        try sendAll(bytes.span.bytes, flags: flags, within: limit)
+    }
+
     /// Sends all of the bytes, and waits for room as often as it must; one limit holds for the whole.
     ///
     /// - Throws: ``IncompleteSendError``: what stopped it, and how many bytes had gone.
@@ -183,11 +269,11 @@ extension Socket {
     public func sendAll(
         _ bytes: RawSpan, flags: MessageFlags = [], within limit: Duration?
     ) throws(IncompleteSendError) {
-        let limit = TimeLimit(limit)
+        var limit = TimeLimit(limit)
         var sent = 0
         repeat {
             do throws(SocketError) {
-                sent += try send(bytes.extracting(droppingFirst: sent), flags, limit)
+                sent += try send(bytes.extracting(droppingFirst: sent), flags, &limit)
             } catch {
                 throw IncompleteSendError(error: error, byteCount: sent)
             }

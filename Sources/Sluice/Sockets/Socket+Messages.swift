@@ -77,6 +77,29 @@ extension Socket {
         return message
     }
 
+    /// Receives one datagram into an array of its own, with its sender, or gives `nil` where none is
+    /// there yet.
+    ///
+    /// Source: recvfrom(2).
+    ///
+    /// - Parameter limit: what is longer is cut; 65,535 bytes hold every datagram of IP.
+    /// - Throws: ``SocketError`` with operation `.read`: `.invalidArgument` for a negative `limit`;
+    ///   `.connectionRefused` where a connected socket's datagram found nobody. One without a peer
+    ///   hears of that with ``SocketOption/ipv4ReceivesErrors`` or its like alone.
+    public func receiveDatagram(
+        upTo limit: Int = 65_535
+    ) throws(SocketError) -> (bytes: [UInt8], sender: SocketAddress?)? {
+        if limit < 0 { throw SocketError(.read, .invalidArgument) }
+        var result: (count: Int, sender: SocketAddress?)?
+        let bytes = try [UInt8](filledUpTo: limit) { buffer throws(SocketError) in
+            var piece = iovec(iov_base: buffer.baseAddress, iov_len: buffer.count)
+            guard let message = try receiveMessage(&piece, 1, 0, .dontWait) else { return 0 }
+            result = (min(message.byteCount, buffer.count), message.sender)
+            return min(message.byteCount, buffer.count)
+        }
+        return result.map { (bytes, $0.sender) }
+    }
+
     private func receiveMessage(
         _ pieces: UnsafeMutablePointer<iovec>, _ pieceCount: Int, _ room: Int, _ flags: MessageFlags
     ) throws(SocketError) -> ReceivedMessage? {
@@ -144,13 +167,22 @@ extension Socket {
         try send(message: bytes, to: address, with: [], flags: flags)
     }
 
+    /// Sends an array as a datagram, as ``send(_:to:flags:)-(RawSpan,_,_)``.
+    ///
+    /// - Throws: ``SocketError``, as there.
+    public func send(
+        _ bytes: [UInt8], to address: SocketAddress, flags: MessageFlags = []
+    ) throws(SocketError) -> SendResult {
+        try send(bytes.span.bytes, to: address, flags: flags)
+    }
+
     /// Sends a message with ancillary data.
     ///
     /// Source: sendmsg(2).
     ///
     /// `address`: where it goes; `nil` for the peer of a connected socket.
     ///
-    /// - Throws: ``SocketError`` with operation `.write`, as ``send(_:to:flags:)``;
+    /// - Throws: ``SocketError`` with operation `.write`, as ``send(_:to:flags:)-(RawSpan,_,_)``;
     ///   `.invalidArgument` or `.noBufferSpace` for ancillary data that the kernel does not take.
     public func send(
         message bytes: RawSpan, to address: SocketAddress? = nil, with items: [AncillaryItem],
@@ -226,6 +258,9 @@ extension Socket {
     ) throws(SocketError) -> SendResult {
         // Any other socket would send the bytes and lose the descriptors without a word.
         if try family != .unix { throw SocketError(.write, .invalidArgument, at: address) }
+        if bytes.isEmpty, try kind == .stream {
+            throw SocketError(.write, .invalidArgument, at: address)
+        }
         return try send(message: bytes, to: address, with: [.passing(numbers)], flags: flags)
     }
 

@@ -19,7 +19,7 @@ extension Socket {
     /// - Throws: ``SocketError`` with operation `.setOption`, naming the group: `.invalidArgument`
     ///   for an address that is no group, `.addressInUse` for a group that it is in,
     ///   `.noSuchDevice` for an interface that there is not, `.noBufferSpace` for one group more
-    ///   than it may be in.
+    ///   than it may be in, `.noProtocolOption` for a group of the other family.
     public func join(
         _ group: IPAddress, on interface: UInt32 = 0, from source: IPAddress? = nil
     ) throws(SocketError) {
@@ -36,6 +36,28 @@ extension Socket {
     ) throws(SocketError) {
         try change(
             group, interface, source, source == nil ? MCAST_LEAVE_GROUP : MCAST_LEAVE_SOURCE_GROUP)
+    }
+
+    /// Hears no more what one source sends to a group that the socket hears from anybody.
+    ///
+    /// Source: `MCAST_BLOCK_SOURCE`, RFC 3678.
+    ///
+    /// - Throws: ``SocketError`` with operation `.setOption`, naming the group: `.invalidArgument`
+    ///   for a group that the socket is not in.
+    public func block(
+        _ source: IPAddress, in group: IPAddress, on interface: UInt32 = 0
+    ) throws(SocketError) {
+        try change(group, interface, source, MCAST_BLOCK_SOURCE)
+    }
+
+    /// Hears a source again after ``block(_:in:on:)``.
+    ///
+    /// - Throws: ``SocketError`` with operation `.setOption`, naming the group:
+    ///   `.addressNotAvailable` for a source that is not blocked.
+    public func unblock(
+        _ source: IPAddress, in group: IPAddress, on interface: UInt32 = 0
+    ) throws(SocketError) {
+        try change(group, interface, source, MCAST_UNBLOCK_SOURCE)
     }
 
     private func change(

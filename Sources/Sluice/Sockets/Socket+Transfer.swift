@@ -55,6 +55,10 @@ extension Socket {
         var result = ReadResult.bytes(0)
         let bytes = try [UInt8](filledUpTo: limit) { buffer throws(SocketError) in
             guard let start = buffer.baseAddress, !buffer.isEmpty else { return 0 }
+            // A stream's bytes are dropped then, and nothing is written: no old memory comes out.
+            if flags.contains(.truncated) {
+                buffer.initializeMemory(as: UInt8.self, repeating: 0)
+            }
             result = try receive(into: start, upTo: buffer.count, flags.rawValue)
             if case .bytes(let count) = result { return min(count, buffer.count) }
             return 0
@@ -75,6 +79,15 @@ extension Socket {
             // A datagram may be empty.
             try send(bytes.baseAddress, count: bytes.count, flags.rawValue)
         }
+    }
+
+    /// Sends what the kernel takes of an array at once, as ``send(_:flags:)-(RawSpan,_)``.
+    ///
+    /// - Throws: ``SocketError``, as there.
+    public func send(
+        _ bytes: [UInt8], flags: MessageFlags = []
+    ) throws(SocketError) -> SendResult {
+        try send(bytes.span.bytes, flags: flags)
     }
 
     /// How many bytes the kernel holds for this socket to read; of datagrams, those of the first.

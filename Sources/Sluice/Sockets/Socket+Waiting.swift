@@ -15,12 +15,15 @@ extension Socket {
         case writable
         /// Either.
         case readableOrWritable
+        /// An error, or an entry of the queue of errors, and nothing else.
+        case failed
 
         fileprivate var events: Int16 {
             switch self {
             case .readable: Int16(POLLIN)
             case .writable: Int16(POLLOUT)
             case .readableOrWritable: Int16(POLLIN | POLLOUT)
+            case .failed: 0
             }
         }
     }

@@ -193,12 +193,5 @@ extension Socket {
     }
 
     /// Makes an adopted socket non-blocking.
-    func stopBlocking() throws(SocketError) {
-        let number = number
-        let flags = fcntl(number, F_GETFL, 0)
-        if flags >= 0, flags & O_NONBLOCK != 0 { return }
-        _ = try retrying(.setOption) {
-            SystemCall.stopBlocking.made { fcntl(number, F_SETFL, flags | O_NONBLOCK) }
-        }
-    }
+    func stopBlocking() throws(SocketError) { try setBlocking(false) }
 }

@@ -61,9 +61,17 @@ struct UnixFile: ~Copyable {
     fileprivate init?(at path: [CChar]) {
         var mode: UInt32 = 0
         guard let identity = Identity(of: path, mode: &mode) else { return nil }
-        self.path = path
+        self.path = Self.absolute(path)
         self.identity = identity
         self.mode = mode
+    }
+
+    /// The path from the root, for the program may go to another folder.
+    private static func absolute(_ path: [CChar]) -> [CChar] {
+        let slash = CChar(UInt8(ascii: "/"))
+        var folder = [CChar](repeating: 0, count: Int(PATH_MAX))
+        guard path.first != slash, getcwd(&folder, folder.count) != nil else { return path }
+        return folder.prefix { $0 != 0 } + [slash] + path
     }
 
     /// Gives the bits back that the process's mask has taken away; nobody can connect before
@@ -99,7 +107,12 @@ struct UnixFolderLock: ~Copyable {
         var isLocked = false
         for _ in 0..<100 where !isLocked {
             isLocked = flock(number, LOCK_EX | LOCK_NB) == 0
-            if !isLocked { poll(nil, 0, 10) }
+            if isLocked { break }
+            let code = ErrorCode.last
+            guard code == .wouldBlock || code == .interrupted else {
+                throw SocketError(.bind, code, at: address)
+            }
+            poll(nil, 0, 10)
         }
         if !isLocked { throw SocketError(.bind, .busy, at: address) }
         self.folder = folder
@@ -154,8 +167,9 @@ extension Socket {
     ) throws(SocketError) {
         var facts = stat()
         guard lstat(path, &facts) == 0, facts.st_mode & S_IFMT == S_IFSOCK else { return }
-        // A live socket of another kind answers `EPROTOTYPE`, one with a full backlog `EAGAIN`.
-        let probe = try Socket(for: address)
+        // A datagram socket disturbs no server: whatever is alive, bound and not yet listening too,
+        // answers that it is of another kind.
+        let probe = try Socket(for: address, kind: .datagram)
         if probe.connectCode(to: address) == .connectionRefused {
             do throws(ErrorCode) {
                 _ = try retrying { SystemCall.unlink.made { unlink(path) } }

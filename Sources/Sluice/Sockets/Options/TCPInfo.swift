@@ -257,3 +257,10 @@ extension TCPInfo.State: CustomStringConvertible {
         return names.indices.contains(index) ? names[index] : "state \(rawValue)"
     }
 }
+
+extension TCPInfo: CustomStringConvertible {
+    /// A few words: the state, the round trip's time and the retransmissions under way.
+    public var description: String {
+        "\(state), round trip \(roundTripTime), \(retransmitCount) retransmissions"
+    }
+}
