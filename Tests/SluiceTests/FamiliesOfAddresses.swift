@@ -264,4 +264,8 @@ struct FamiliesOfAddresses {
         #expect(error?.operation == .bind)
         #expect(error?.address == address)
     }
+
+    @Test func `no family makes all addresses larger, for each channel holds one`() {
+        #expect(MemoryLayout<SocketAddress>.size == 24)
+    }
 }

@@ -22,20 +22,22 @@ public struct LinkAddress: Hashable, Sendable {
         case other = 255
     }
 
+    // In this order they take no more room than an IP address: each channel holds an address.
+
+    /// The hardware address: at most 8 bytes.
+    public var hardwareAddress: [UInt8]
+    /// The interface's index; 0 for any.
+    public var interface: UInt32
     /// The protocol of the frames, such as `0x0800` for IPv4; 0 for none, 3 for all.
     ///
     /// Source: `ETH_P_*`.
     public var protocolNumber: UInt16
-    /// The interface's index; 0 for any.
-    public var interface: UInt32
     /// What kind of hardware it is, such as 1 for Ethernet; told by the kernel.
     ///
     /// Source: `ARPHRD_*`.
     public var hardwareType: UInt16
     /// What the frame is to this machine; told by the kernel.
     public var packetType: PacketType
-    /// The hardware address: at most 8 bytes.
-    public var hardwareAddress: [UInt8]
 
     /// An interface's frames of a protocol, and whom they go to.
     public init(
