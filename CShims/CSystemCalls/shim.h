@@ -32,9 +32,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* The enumeration __socket_type, as the int that getaddrinfo(3) takes. */
-static inline int csystem_stream_type(void) { return SOCK_STREAM; }
-
 /* FIONREAD's number is a macro with a cast. */
 static inline int csystem_unread(int descriptor, int *count) {
     return ioctl(descriptor, FIONREAD, count);

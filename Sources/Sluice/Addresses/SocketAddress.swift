@@ -62,7 +62,7 @@ public enum SocketAddress: Hashable, Sendable {
     }
 
     /// 255.255.255.255 and a port: every machine of the local network.
-    public static func broadcast(port: UInt16) -> SocketAddress { .ip(.v4(.max), port: port) }
+    public static func broadcast(port: UInt16) -> SocketAddress { .ip(.broadcast, port: port) }
 
     /// The IP address, where there is one.
     public var ipAddress: IPAddress? {

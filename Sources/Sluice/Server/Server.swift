@@ -127,15 +127,7 @@ public final class Server {
         self.handler = handler
         shared = SharedOptions(options.channel)
         do throws(SocketError) {
-            while let named = try sockets.next() {
-                listeners.append(
-                    try Listener(
-                        on: reactor, adopting: named.intoSocket(), options: options.listener
-                    ) { socket, peer in
-                        // Holds the server for as long as it listens.
-                        try self.accept(socket, peer)
-                    })
-            }
+            while let named = try sockets.next() { try listen(with: named.intoSocket(), reactor) }
         } catch {
             closeListeners()
             throw error
@@ -157,9 +149,13 @@ public final class Server {
         self.options = options
         self.handler = handler
         shared = SharedOptions(options.channel)
+        try listen(with: socket, reactor)
+    }
+
+    private func listen(with socket: consuming Socket, _ reactor: Reactor) throws(SocketError) {
         listeners.append(
             try Listener(on: reactor, adopting: socket, options: options.listener) { socket, peer in
-                // Holds the server for as long as it listens.
+                // Holds the server for as long as it listens; closing the listener lets go.
                 try self.accept(socket, peer)
             })
     }

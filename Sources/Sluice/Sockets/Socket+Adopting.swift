@@ -48,7 +48,7 @@ extension Socket {
     ///
     /// - Throws: ``SocketError`` with operation `.getOption`.
     public var family: AddressFamily {
-        get throws(SocketError) { AddressFamily(rawValue: try integer(SO_DOMAIN)) }
+        get throws(SocketError) { try get(.family) }
     }
 
     /// What the socket carries, without the flags that it was opened with.
@@ -57,7 +57,7 @@ extension Socket {
     ///
     /// - Throws: ``SocketError`` with operation `.getOption`.
     public var kind: SocketKind {
-        get throws(SocketError) { SocketKind(rawValue: try integer(SO_TYPE)) }
+        get throws(SocketError) { try get(.kind) }
     }
 
     /// The socket's protocol: the real one, also where ``SocketProtocol/usual`` was asked for.
@@ -66,17 +66,7 @@ extension Socket {
     ///
     /// - Throws: ``SocketError`` with operation `.getOption`.
     public var protocolNumber: SocketProtocol {
-        get throws(SocketError) { SocketProtocol(rawValue: try integer(SO_PROTOCOL)) }
-    }
-
-    private func integer(_ name: CInt) throws(SocketError) -> CInt {
-        var value: CInt = 0
-        var size = socklen_t(MemoryLayout<CInt>.size)
-        let number = number
-        _ = try retrying(.getOption) {
-            SystemCall.getOption.made { getsockopt(number, SOL_SOCKET, name, &value, &size) }
-        }
-        return value
+        get throws(SocketError) { try get(.protocol) }
     }
 }
 

@@ -22,7 +22,8 @@ private struct TimeLimit {
     /// In nanoseconds of the monotonic clock; `nil` for none.
     let deadline: UInt64?
     let isZero: Bool
-    private var rounds = 0
+    /// How often the call has waited since it last got anywhere.
+    private var fruitlessWaits = 0
 
     init(_ limit: Duration?) {
         isZero = limit.map { $0 <= .zero } ?? false
@@ -35,12 +36,15 @@ private struct TimeLimit {
         _ operation: SocketError.Operation, _ address: SocketAddress? = nil
     ) throws(SocketError) {
         if isZero { throw SocketError(operation, .wouldBlock, at: address) }
-        rounds += 1
+        fruitlessWaits += 1
         // What is ready and yet has to wait, such as a look beyond what is there, is asked seldom.
         let isReady = try socket.wait(until: readiness, before: deadline)
-        if isReady, rounds > 3 { poll(nil, 0, 10) }
+        if isReady, fruitlessWaits > 3 { poll(nil, 0, 10) }
         if !isReady || isOver { throw SocketError(operation, .timedOut, at: address) }
     }
+
+    /// The call has got a part of the way.
+    mutating func noteProgress() { fruitlessWaits = 0 }
 
     private var isOver: Bool { deadline.map { csystem_monotonic_nanoseconds() > $0 } ?? false }
 }
@@ -225,6 +229,7 @@ extension Socket {
     ) throws(SocketError) -> Int {
         while true {
             if case .bytes(let count) = try send(bytes, flags: flags.union(.dontWait)) {
+                limit.noteProgress()
                 return count
             }
             try limit.wait(for: self, .writable, .write)
