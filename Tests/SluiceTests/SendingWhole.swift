@@ -4,9 +4,10 @@
 // What was sent of it when it fails is told to the byte.
 
 import Glibc
-import Sluice
 import TestSupport
 import Testing
+
+@testable import Sluice
 
 /// Long enough on any machine.
 private let ample = Duration.seconds(20)
@@ -211,6 +212,36 @@ struct SendingWhole {
         }
         #expect(error?.error == SocketError(.write, .timedOut))
         #expect(error?.byteCount ?? 0 > 0)
+    }
+
+    // N24
+    @Test func `sending that gets on waits for room alone, however often`() throws {
+        let pair = try Socket.makePair()
+        try pair.first.set(.sendBufferByteCount, to: 4_096)
+        let reader = try pair.second.duplicate()
+        let byteCount = 2 << 20
+        let thread = OtherThread {
+            var left = byteCount
+            do {
+                while left > 0 { left -= try reader.receive(upTo: 4_096, within: ample).count }
+            } catch {
+                Issue.record(error)
+            }
+        }
+        var waits = 0
+        let bytes = [UInt8](repeating: 1, count: byteCount)
+        let time = try ContinuousClock().measure {
+            try SystemCall.intercepting(
+                { call in
+                    waits += call == .poll ? 1 : 0
+                    return nil
+                },
+                { try pair.first.sendAll(bytes, within: ample) })
+        }
+        thread.join()
+        #expect(waits > 20)
+        // A pause of 10 ms each time would be far more than the reader takes.
+        #expect(time < .milliseconds(5) * waits)
     }
 }
 
