@@ -184,8 +184,12 @@ extension Reactor {
                 return true
             }
             guard isMine else { return }
+            // The runtime lends the executor, and one of the jobs may let go of it last. The balance
+            // is the release below: nothing throws in between.
+            let held = Unmanaged.passRetained(self)
             becomeCurrent()
             finishLate()
+            held.release()
         }
 
         /// Runs everything, until nobody brings more.
