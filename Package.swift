@@ -1,7 +1,7 @@
 // swift-tools-version: 6.2
 // SPDX-License-Identifier: Apache-2.0
 //
-// The package: the library on top of two system libraries, the load engine and the command.
+// The package: the library on top of two system libraries, name servers, the load engine and the command.
 // With SLUICE_STRICT=1 in the environment every warning is an error, as in `make check`.
 
 import PackageDescription
@@ -19,6 +19,7 @@ let package = Package(
     products: [
         .library(name: "Sluice", targets: ["Sluice"]),
         .library(name: "SluiceText", targets: ["SluiceText"]),
+        .library(name: "SluiceDNS", targets: ["SluiceDNS"]),
         .library(name: "SluiceLogging", targets: ["SluiceLogging"]),
         .library(name: "SluiceMetrics", targets: ["SluiceMetrics"]),
         .library(name: "SluiceServiceLifecycle", targets: ["SluiceServiceLifecycle"]),
@@ -54,9 +55,24 @@ let package = Package(
             providers: [.apt(["libevent-dev"]), .brew(["libevent"])]
         ),
         .systemLibrary(name: "CSystemCalls", path: "CShims/CSystemCalls"),
+        .systemLibrary(
+            name: "CCares",
+            path: "CShims/CCares",
+            pkgConfig: "libcares",
+            providers: [.apt(["libc-ares-dev"]), .brew(["c-ares"])]
+        ),
+        .systemLibrary(
+            name: "COpenSSL",
+            path: "CShims/COpenSSL",
+            pkgConfig: "libcrypto",
+            providers: [.apt(["libssl-dev"]), .brew(["openssl"])]
+        ),
         .target(name: "SluiceText", swiftSettings: settings),
         .target(
             name: "Sluice", dependencies: ["CLibevent", "CSystemCalls", "SluiceText"],
+            swiftSettings: settings),
+        .target(
+            name: "SluiceDNS", dependencies: ["CCares", "CSystemCalls", "Sluice"],
             swiftSettings: settings),
         .target(
             name: "SluiceLogging",
@@ -101,7 +117,7 @@ let package = Package(
         .executableTarget(
             name: "SluiceCommand",
             dependencies: [
-                "Sluice", "SluiceText", "SluiceLoad",
+                "COpenSSL", "Sluice", "SluiceText", "SluiceDNS", "SluiceLoad",
                 .product(
                     name: "ArgumentParser", package: "swift-argument-parser",
                     condition: .when(traits: ["Command", "Complete"])),
@@ -116,6 +132,9 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "SluiceTests", dependencies: ["Sluice", "SluiceText", "TestSupport"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "DNSTests", dependencies: ["Sluice", "SluiceDNS", "TestSupport"],
             swiftSettings: settings),
         .testTarget(
             name: "ServiceTests",

@@ -16,6 +16,7 @@ let package = Package(
     products: [
         .executable(name: "compare", targets: ["Compare"]),
         .executable(name: "count-lines", targets: ["CountLines"]),
+        .executable(name: "resolving-server", targets: ["ResolvingServer"]),
         .executable(name: "peer-epoll", targets: ["EpollPeer"]),
         .executable(name: "peer-libevent", targets: ["LibeventPeer"]),
         .executable(name: "peer-bufferevent", targets: ["BuffereventPeer"]),
@@ -32,6 +33,18 @@ let package = Package(
             name: "CountLines",
             dependencies: ["CAllocations", .product(name: "Sluice", package: "sluice")],
             path: "Allocations/CountLines"
+        ),
+        .target(
+            name: "CNameServer", path: "Resolving/CNameServer", cSettings: warnings,
+            linkerSettings: [.linkedLibrary("pthread")]),
+        .executableTarget(
+            name: "ResolvingServer",
+            dependencies: [
+                "CNameServer",
+                .product(name: "Sluice", package: "sluice"),
+                .product(name: "SluiceDNS", package: "sluice"),
+            ],
+            path: "Resolving/ResolvingServer"
         ),
         .target(name: "PeerSupport", path: "Peers/PeerSupport", cSettings: warnings),
         .systemLibrary(

@@ -24,7 +24,7 @@ mapfile -t flags <<<"$lines"
 kinds='actor|class|enum|extension|func|let|macro|operator|precedencegroup|protocol|struct'
 kinds+='|typealias|var'
 
-for module in Sluice SluiceText SluiceLogging SluiceMetrics SluiceServiceLifecycle; do
+for module in Sluice SluiceText SluiceDNS SluiceLogging SluiceMetrics SluiceServiceLifecycle; do
     "$synthesize" -module-name "$module" -swift-version 6 "${flags[@]}" -o "$scratch/interface"
 
     # One declaration of the top level a line, its own lines joined by a control character and behind the

@@ -15,6 +15,7 @@ modules=(
     -enable-upcoming-feature MemberImportVisibility
     -Xcc -fmodule-map-file="$PWD/CShims/CLibevent/module.modulemap"
     -Xcc -fmodule-map-file="$PWD/CShims/CSystemCalls/module.modulemap"
+    -Xcc -fmodule-map-file="$PWD/CShims/CCares/module.modulemap"
 )
 
 # Each module with the instructions that libFuzzer steers by, and AddressSanitizer's.
@@ -29,12 +30,14 @@ build_module() {
 
 build_module SluiceText
 build_module Sluice
+build_module SluiceDNS
 for source in Tests/FuzzTargets/*.swift; do
     target=$(basename "$source" .swift)
     swiftc -O -parse-as-library -sanitize=fuzzer,address -use-ld=lld "${modules[@]}" \
         -module-name "Fuzz$target" \
-        -o "$folder/$target" "$source" "$folder/Sluice.o" "$folder/SluiceText.o" \
-        $(pkg-config --libs libevent_core)
+        -o "$folder/$target" "$source" \
+        "$folder/SluiceDNS.o" "$folder/Sluice.o" "$folder/SluiceText.o" \
+        $(pkg-config --libs libevent_core libcares)
     mkdir -p "$folder/$target.corpus"
     "$folder/$target" -max_total_time="$seconds" -max_len=4096 -rss_limit_mb=4096 -timeout=20 \
         -artifact_prefix="$folder/$target-" -print_final_stats=1 "$folder/$target.corpus" \

@@ -8,6 +8,8 @@
 # asks for it: on a machine of one's own the package would leave a mail filter running.
 # Exit status 69: something is missing, and it can't be installed from here.
 set -euo pipefail
+# Where servers are, which only root has in its path.
+PATH=$PATH:/usr/sbin:/sbin
 
 tcl_has() {
     echo "exit [catch {package require $1}]" | tclsh >/dev/null 2>&1
@@ -20,6 +22,8 @@ make command -v make
 binutils command -v readelf
 pkg-config command -v pkg-config
 libevent-dev pkg-config --exists libevent_core
+libc-ares-dev pkg-config --exists libcares
+libssl-dev pkg-config --exists libcrypto
 NEEDS
 }
 
@@ -33,6 +37,8 @@ python3 command -v python3
 socat command -v socat
 strace command -v strace
 perl-base command -v perl
+dnsmasq-base command -v dnsmasq
+iproute2 command -v ip
 NEEDS
 }
 

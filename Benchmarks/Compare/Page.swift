@@ -67,6 +67,15 @@ struct Page {
 
         \(datagrams())
 
+        ## Serving while resolving
+
+        Echo of 64 bytes on 1,000 connections, 10,000 times a second. The busy reactor asks a name server for
+        2,500 names a second besides, each for both families and none twice, and connects 250 times a second to
+        a port where nobody listens: in four seconds 10,000 names and 1,000 connects. Latencies count from when
+        a message was due.
+
+        \(resolving())
+
         ## Several reactors
 
         Echo by tasks. Each reactor's thread is kept on a core of its own, of which it may use \(Quota.percent) % (control
@@ -100,6 +109,7 @@ struct Page {
         case Scenario.bulk: bulk()
         case Scenario.churn: churn()
         case Scenario.datagrams: datagrams()
+        case Scenario.resolving: resolving()
         case Scenario.saturated, Scenario.steady, Scenario.spreading:
             reactors(scenario.name, scenario.contestants)
         default: echo(scenario.name, scenario.contestants)
@@ -221,6 +231,26 @@ struct Page {
             })
     }
 
+    private func resolving() -> String {
+        let scenario = Scenario.resolving
+        return table(
+            [
+                "", "messages/s", "p50 us", "p99 us", "p99.9 us", "p99.9 to serving only",
+                "of its core", "errors",
+            ],
+            [Contestant.servingOnly, .servingAndResolving].map { one in
+                [
+                    one.name, number(results.median(scenario, one, Figure.rate), 0),
+                    number(results.median(scenario, one) { $0.latencyUs?.p50 }, 0),
+                    number(results.median(scenario, one) { $0.latencyUs?.p99 }, 0),
+                    number(results.median(scenario, one, Figure.slowest), 0),
+                    number(results.ratio(scenario, one, to: .servingOnly, Figure.slowest), 2),
+                    number(results.median(scenario, one, Figure.partOfCore), 2),
+                    number(results.median(scenario, one) { Double($0.errors) }, 0),
+                ]
+            })
+    }
+
     private func bulk() -> String {
         table(
             ["", "MiB/s", "to epoll", "CPU us/MiB"],
@@ -268,6 +298,7 @@ enum Machine {
             "\(today()); \(processor()); \(ProcessInfo.processInfo.processorCount) cores; kernel \(first("uname", "-r"))",
             first("swift", "--version"),
             "libevent " + first("dpkg-query", "-W", "-f", "${Version}", "libevent-core-2.1-7"),
+            "c-ares " + first("dpkg-query", "-W", "-f", "${Version}", "libc-ares2"),
             "C: " + first("cc", "--version") + ", by way of the Swift package manager's clang, -O2",
             "SwiftNIO \(resolvedVersion(of: "swift-nio"))",
         ]

@@ -54,6 +54,7 @@ enum Figure {
     static let usedMemory: @Sendable (Report) -> Double? = {
         $0.serverMemoryPerConnection?.afterTraffic
     }
+    static let slowest: @Sendable (Report) -> Double? = { $0.latencyUs?.p999 }
     static let accepts: @Sendable (Report) -> Double? = { $0.connectionsPerSecond }
     static let bytes: @Sendable (Report) -> Double? = { $0.bytesReceived / $0.seconds }
     /// How much of one core's time the server has used.
@@ -154,6 +155,12 @@ struct Budget: Sendable {
                 limit: 1 / 0.90
             ) {
                 $0.ratio(Scenario.datagrams, .sluiceDatagrams, to: .epollDatagrams, Figure.total)
+            },
+            Budget(
+                text: "\(Scenario.resolving): p99.9, to serving only", isCeiling: true, limit: 2
+            ) {
+                $0.ratio(
+                    Scenario.resolving, .servingAndResolving, to: .servingOnly, Figure.slowest)
             },
             Budget(text: "idle connection: resident bytes", isCeiling: true, limit: 600) {
                 $0.median(Scenario.echo10000, .sluice, Figure.idleMemory)

@@ -44,6 +44,10 @@ struct Contestant: Hashable {
     static let sluiceDatagrams = Contestant(
         "**Sluice, datagrams**", "sluice", before: ["serve"], after: ["--udp"])
 
+    static let servingOnly = Contestant("serving only", "resolving-server")
+    static let servingAndResolving = Contestant(
+        "serving, resolving and connecting in vain", "resolving-server", after: ["--busy"])
+
     static let oneReactor = reactors(1, .handOver)
     static let twoReactors = reactors(2, .handOver)
     static let twoListeners = reactors(2, .reusePort)
@@ -98,6 +102,7 @@ struct Scenario: Hashable {
     static let bulk = "bulk stream"
     static let churn = "accepting and closing"
     static let datagrams = "datagram echo, 64 B"
+    static let resolving = "serving while resolving"
     static let saturated = "reactors, all that they can"
     static let steady = "reactors, 50,000 messages a second"
     static let spreading = "reactors, accepting and closing"
@@ -128,6 +133,10 @@ struct Scenario: Hashable {
                 name: datagrams, service: "echo",
                 load: ["--connections", "16", "--pipeline", "32", "--size", "64"] + time,
                 contestants: [.epollDatagrams, .sluiceDatagrams], scheme: "udp"),
+            Scenario(
+                name: resolving, service: "echo",
+                load: ["--connections", "1000", "--rate", "10000"] + time,
+                contestants: [.servingOnly, .servingAndResolving]),
         ] + (Quota.isAvailable ? reactors(time) : [])
     }
 

@@ -26,8 +26,8 @@ struct ConnectCommand: ParsableCommand {
     @Argument(help: "The server's name or address.")
     var host: String?
 
-    @Argument(help: "The server's port.")
-    var port: UInt16?
+    @Argument(help: "The server's port, or the name of a service.")
+    var port: PortArgument?
 
     @Option(help: ArgumentHelp("Connect to a Unix socket.", valueName: "path"))
     var unix: String?
@@ -48,7 +48,8 @@ struct ConnectCommand: ParsableCommand {
     var text: TextArguments
 
     func validate() throws {
-        if unix == nil, host == nil || port == nil || port == 0 {
+        let number = try portNumber()
+        if unix == nil, host == nil || number == nil || number == 0 {
             throw ValidationError("a HOST and a PORT from 1, or --unix PATH, are needed")
         }
         if unix != nil, host != nil { throw ValidationError("HOST and --unix exclude each other") }
@@ -64,25 +65,28 @@ struct ConnectCommand: ParsableCommand {
     func run() throws {
         try reportingFaults {
             let reactor = try Reactor()
+            let endpoint = try endpoint()
             if udp {
                 let relay = DatagramRelay(
-                    of: try openSocket(on: reactor), on: reactor,
+                    of: try openSocket(to: endpoint, on: reactor), on: reactor,
                     waitingFor: wait?.duration ?? .seconds(1))
                 return try relay.run()
             }
-            let channel = try open(on: reactor)
+            let channel = try open(endpoint, on: reactor)
             let text = text.areGiven ? try text.text() : nil
             let relay = Relay(of: channel, on: reactor, keepsOpen: keepOpen, as: text)
             try relay.run()
         }
     }
 
-    private var endpoint: Endpoint {
+    private func portNumber() throws -> UInt16? { try port?.number(udp ? "udp" : "tcp") }
+
+    private func endpoint() throws -> Endpoint {
         if let unix { return .address(.unix(path: unix)) }
-        return .host(host ?? "", port: port ?? 0)
+        return .host(host ?? "", port: try portNumber() ?? 0)
     }
 
-    private func open(on reactor: Reactor) throws -> Channel {
+    private func open(_ endpoint: Endpoint, on reactor: Reactor) throws -> Channel {
         var options = ClientOptions()
         options.timeout = timeout?.duration ?? .seconds(10)
         var answer: Result<Channel, ConnectError>?
@@ -100,9 +104,11 @@ struct ConnectCommand: ParsableCommand {
     }
 
     /// Opens a socket to the first of the host's addresses that one can be connected to.
-    private func openSocket(on reactor: Reactor) throws -> DatagramChannel {
+    private func openSocket(
+        to endpoint: Endpoint, on reactor: Reactor
+    ) throws -> DatagramChannel {
         var failure = "no address"
-        for peer in try peers() {
+        for peer in try peers(of: endpoint) {
             do throws(SocketError) {
                 // A Unix socket is answered only where it has a name.
                 return try DatagramChannel(
@@ -114,7 +120,7 @@ struct ConnectCommand: ParsableCommand {
         throw unavailable(failure)
     }
 
-    private func peers() throws -> [SocketAddress] {
+    private func peers(of endpoint: Endpoint) throws -> [SocketAddress] {
         guard case .host(let name, let port) = endpoint else {
             return endpoint.numericAddress.map { [$0] } ?? []
         }

@@ -10,6 +10,7 @@ enum JSONValue {
     /// With at most six digits after the point; what is not finite is written as null.
     case number(Double)
     case string(String)
+    case array([JSONValue])
     /// In the order that is given.
     case object([(String, JSONValue)])
 
@@ -24,6 +25,7 @@ extension JSONValue: CustomStringConvertible {
         case .integer(let number): "\(number)"
         case .number(let number): Self.text(of: number)
         case .string(let text): Self.quoted(text)
+        case .array(let values): "[" + values.map(\.description).joined(separator: ", ") + "]"
         case .object(let members):
             "{"
                 + members.map { "\(Self.quoted($0.0)): \($0.1)" }.joined(separator: ", ")
@@ -36,17 +38,26 @@ extension JSONValue: CustomStringConvertible {
         return "\((number * 1e6).rounded() / 1e6)"
     }
 
+    /// What a terminal would act upon, not show, is written as its number, too.
     private static func quoted(_ text: String) -> String {
         var quoted = "\""
         for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"", "\\": quoted += "\\\(scalar)"
-            case "\u{0}"..."\u{1F}":
-                let digits = String(scalar.value, radix: 16)
-                quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-            default: quoted.unicodeScalars.append(scalar)
+            switch scalar.properties.generalCategory {
+            case .control, .format, .lineSeparator, .paragraphSeparator:
+                quoted += String(scalar).utf16.map(escaped).joined()
+            default:
+                if scalar == "\"" || scalar == "\\" { quoted += "\\" }
+                quoted.unicodeScalars.append(scalar)
             }
         }
         return quoted + "\""
+    }
+
+    /// A character beyond the first 65,536 is two of them.
+    ///
+    /// Source: RFC 8259, 7.
+    private static func escaped(_ unit: UInt16) -> String {
+        let digits = String(unit, radix: 16)
+        return "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
     }
 }

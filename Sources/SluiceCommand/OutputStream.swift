@@ -47,6 +47,19 @@ final class OutputStream {
         return false
     }
 
+    /// How many bytes wait to be written.
+    var waitingByteCount: Int { waiting.count }
+
+    /// Writes what the stream takes now, and drops the rest.
+    ///
+    /// - Returns: how many bytes were dropped.
+    func drop() -> Int {
+        let dropped = waiting.count - waiting.withUnsafeBytes { writeNow($0) }
+        registration = nil
+        waiting = []
+        return dropped
+    }
+
     /// Writes what waits, however long that takes.
     func finish() {
         registration = nil

@@ -11,9 +11,15 @@ import Glibc
 struct RootCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sluice",
-        abstract: "A server, a load and a connection, on the Sluice networking library.",
+        abstract: "Servers, loads, connections, files and names, on the Sluice networking library.",
+        discussion: """
+            `serve` and `load` measure a network and what stands in it; `connect` is for a person \
+            to talk through, `send` and `receive` bring a file over and show that it is the same, \
+            and `resolve` tells what names stand for.
+            """,
         subcommands: [
             ServeCommand.self, LoadCommand.self, LoadWorkerCommand.self, ConnectCommand.self,
+            SendCommand.self, ReceiveCommand.self, ResolveCommand.self,
         ])
 
     static func main() {

@@ -30,8 +30,12 @@ struct ServeCommand: ParsableCommand {
         help: "Where to listen; may be given several times. (default: 127.0.0.1, unless --unix)")
     var host: [String] = []
 
-    @Option(help: "The port, the same for every host; 0 to 65535; 0 lets the kernel choose.")
-    var port: UInt16 = 0
+    @Option(
+        help: """
+            The port, the same for every host: 0 to 65535 or the name of a service; 0 lets the \
+            kernel choose.
+            """)
+    var port = PortArgument(0)
 
     @Option(help: ArgumentHelp("Listen on a Unix socket, too.", valueName: "path"))
     var unix: String?
@@ -70,6 +74,7 @@ struct ServeCommand: ParsableCommand {
     var keepDescriptorLimit = false
 
     func validate() throws {
+        _ = try portNumber()
         if let backlog, backlog < 1 || Int32(exactly: backlog) == nil {
             throw ValidationError("--backlog is 1 or more")
         }
@@ -141,7 +146,10 @@ struct ServeCommand: ParsableCommand {
         }
     }
 
+    private func portNumber() throws -> UInt16 { try port.number(udp ? "udp" : "tcp") }
+
     private func listeningAddresses() throws -> [SocketAddress] {
+        let port = try portNumber()
         let names = host.isEmpty && unix == nil ? ["127.0.0.1"] : host
         let hosts = try names.map { name in
             do throws(ResolverError) {

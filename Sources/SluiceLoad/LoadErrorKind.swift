@@ -53,7 +53,7 @@ extension LoadErrorKind {
     /// What an open connection ended by.
     init(_ reason: EndReason) {
         switch reason {
-        case .finished, .local, .drained, .limit: self = .closed
+        case .finished, .local, .drained, .moved, .limit: self = .closed
         case .reset: self = .reset
         case .timedOut: self = .timedOut
         case .failed(let error): self.init(error.code)

@@ -21,7 +21,8 @@ public struct LoadTarget: Hashable, Sendable {
     /// Reads `tcp://example.org:80`, `tcp://[::1]:80`, the same with `udp`, or `unix:/run/socket`;
     /// anything else gives `nil`.
     ///
-    /// Ports are 1 to 65535; only the bracketed form may have colons in the host.
+    /// Ports are 1 to 65535 or the names of services; only the bracketed form may have colons in
+    /// the host.
     public init?(_ text: String) {
         if let path = text.dropping(prefix: "unix:") {
             guard !path.isEmpty else { return nil }
@@ -30,16 +31,16 @@ public struct LoadTarget: Hashable, Sendable {
         } else {
             usesDatagrams = text.hasPrefix("udp://")
             guard let place = text.dropping(prefix: usesDatagrams ? "udp://" : "tcp://"),
-                let found = Self.endpoint(of: place)
+                let found = Self.endpoint(of: place, usesDatagrams ? "udp" : "tcp")
             else { return nil }
             endpoint = found
         }
     }
 
-    private static func endpoint(of place: Substring) -> Endpoint? {
-        guard let colon = place.lastIndex(of: ":") else { return nil }
-        let digits = place[place.index(after: colon)...]
-        guard digits.allSatisfy(\.isNumber), let port = UInt16(digits), port > 0 else { return nil }
+    private static func endpoint(of place: Substring, _ transport: String) -> Endpoint? {
+        guard let colon = place.lastIndex(of: ":"),
+            let port = port(of: place[place.index(after: colon)...], transport)
+        else { return nil }
         var host = place[..<colon]
         if host.first == "[", host.last == "]" {
             host = host.dropFirst().dropLast()
@@ -48,6 +49,14 @@ public struct LoadTarget: Hashable, Sendable {
         }
         let isPlain = !host.isEmpty && !host.contains { ":[]/@".contains($0) || $0.isWhitespace }
         return isPlain ? .host(String(host), port: port) : nil
+    }
+
+    private static func port(of text: Substring, _ transport: String) -> UInt16? {
+        // A sign has no place behind a colon.
+        if text.first == "+" || text.first == "-" { return nil }
+        // Why it is none does not matter: the whole is no target then.
+        guard let port = try? ServicePort.number(of: String(text), transport) else { return nil }
+        return port > 0 ? port : nil
     }
 }
 

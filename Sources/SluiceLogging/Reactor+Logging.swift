@@ -26,6 +26,8 @@ extension Reactor {
                 logger.debug("accepted", metadata: ["peer": "\(channel.peerAddress)"])
             case .connected(let channel):
                 logger.debug("connected", metadata: ["peer": "\(channel.peerAddress)"])
+            case .arrived(let channel):
+                logger.debug("arrived", metadata: ["peer": "\(channel.peerAddress)"])
             case .refused(let peer):
                 logger.notice("refused", metadata: ["peer": "\(peer)"])
             case .closed(let channel, let reason):
@@ -70,7 +72,7 @@ extension EndReason {
     /// Whether it is nobody's concern.
     fileprivate var isOrdinary: Bool {
         switch self {
-        case .local, .finished, .reset, .drained: true
+        case .local, .finished, .reset, .drained, .moved: true
         case .timedOut, .limit, .failed: false
         }
     }

@@ -11,7 +11,7 @@ extension Reactor {
     /// | label | what |
     /// | --- | --- |
     /// | `sluice.connections.open` | a meter: as ``Sluice/ReactorCounters/channelCount`` |
-    /// | `sluice.connections.accepted`, `.connected`, `.refused` | counters |
+    /// | `sluice.connections.accepted`, `.connected`, `.arrived`, `.refused` | counters |
     /// | `sluice.connections.closed` | a counter for each `reason` |
     /// | `sluice.bytes.received`, `.sent` | counters |
     /// | `sluice.turn.duration` | a timer: how long all else on the reactor has waited |
@@ -62,6 +62,7 @@ private final class ReactorMetrics {
     private let open: Meter
     private let accepted: Counter
     private let connected: Counter
+    private let arrived: Counter
     private let refused: Counter
     private var closed: [String: Counter] = [:]
     private let received: Counter
@@ -84,6 +85,7 @@ private final class ReactorMetrics {
         open = Meter(label: "sluice.connections.open", dimensions: dimensions, factory: factory)
         accepted = counter("sluice.connections.accepted")
         connected = counter("sluice.connections.connected")
+        arrived = counter("sluice.connections.arrived")
         refused = counter("sluice.connections.refused")
         received = counter("sluice.bytes.received")
         sent = counter("sluice.bytes.sent")
@@ -97,6 +99,7 @@ private final class ReactorMetrics {
         switch observation {
         case .accepted: accepted.increment()
         case .connected: connected.increment()
+        case .arrived: arrived.increment()
         case .refused: refused.increment()
         case .closed(_, let reason): closedCounter(of: reason.label).increment()
         case .turned(let length):
@@ -137,6 +140,7 @@ extension EndReason {
         case .limit(.line): "limit_line"
         case .limit(.descriptors): "limit_descriptors"
         case .drained: "drained"
+        case .moved: "moved"
         case .failed: "failed"
         }
     }

@@ -44,7 +44,8 @@ extension CommandSuite {
         @Test(arguments: [
             "", "127.0.0.1:80", "tcp://", "tcp://:80", "tcp://host", "tcp://host:0",
             "tcp://host:65536", "tcp://host:+80", "tcp://::1:80", "tcp://[host]:80", "tcp://[::1]",
-            "tcp://a/b:80", "unix:", "udp://", "udp://host", "udp://host:0", "sctp://host:80",
+            "tcp://a/b:80", "tcp://host:klingon", "unix:", "udp://", "udp://host", "udp://host:0",
+            "sctp://host:80",
         ])
         func `anything else is not a target`(text: String) {
             #expect(LoadTarget(text) == nil)

@@ -27,7 +27,7 @@ struct AskingSockets: ConnectionSuite {
         #expect(error?.description == "option \"\(whole)\" can only be read")
     }
 
-    // T25
+    // T25, N4
     @Test func `reading the error clears it`() throws {
         #expect(try value("-error") == "")
         try ends.resetByPeer()
@@ -43,7 +43,7 @@ struct AskingSockets: ConnectionSuite {
         #expect(channel.endReason == .reset)
     }
 
-    // T25
+    // T25, N4
     @Test func `the error of a write in the background is told once`() throws {
         try SystemCall.failing(.send, with: .hostUnreachable) {
             try channel.write(text: "x")
@@ -214,7 +214,7 @@ struct AskingSockets: ConnectionSuite {
         #expect(error == .socket(SocketError(.setOption, .badDescriptor, at: channel.peerAddress)))
     }
 
-    // T24
+    // T24, N6
     @Test func `an option of the socket is read and set`() throws {
         for name in ["-keepalive", "-nodelay"] {
             for state in ["1", "0"] {

@@ -74,8 +74,10 @@ struct Configuring: ConnectionSuite {
         #expect(channel.options.text.inputTranslation == .cr)
     }
 
-    // K2
-    @Test(arguments: ["-b", "-buffer", "-e", "-", "", "b", "blocking", "-xyz", "-blockingx", "-BL"])
+    // K2, N7
+    @Test(arguments: [
+        "-b", "-buffer", "-e", "-", "", "b", "blocking", "-xyz", "-blockingx", "-BL", "-inputmode",
+    ])
     func `an unknown or ambiguous name is refused with the valid ones`(name: String) throws {
         let message =
             "bad option \"\(name)\": should be one of -blocking, -buffering, -buffersize, "
@@ -202,7 +204,7 @@ struct Configuring: ConnectionSuite {
         }
     }
 
-    // K7
+    // K7, N10
     @Test(arguments: ["\u{E9}", "ab", "\0", "\u{80}"])
     func `an end mark is one ASCII character, and not zero`(word: String) throws {
         try channel.configure("-eofchar", "x")
@@ -213,7 +215,7 @@ struct Configuring: ConnectionSuite {
         #expect(throws: OptionError.self) { try channel.configure("-eofchar", "a b c") }
     }
 
-    // K8, K10
+    // K8, K10, N10
     @Test(arguments: [
         ("lf", "lf lf"), ("cr crlf", "cr crlf"), ("auto auto", "auto crlf"), ("auto", "auto crlf"),
         ("crlf", "crlf crlf"), ("{} lf", "cr lf"), ("lf {}", "lf cr"), ("binary", "lf lf"),
@@ -242,7 +244,7 @@ struct Configuring: ConnectionSuite {
                 + "platform")
     }
 
-    // K11
+    // K11, N10
     @Test func `binary is a translation, an encoding and no end marks, until one is set`() throws {
         try channel.configure(["-eofchar": "x", "-encoding": "ascii", "-translation": "binary"])
         #expect(try value("-translation") == "lf lf")

@@ -104,7 +104,7 @@ struct CopyStopping {
         #expect(try ends.received() == "abc")
     }
 
-    // K33
+    // K33, N12
     @Test func `two copies run in opposite directions at once`() throws {
         let ends = try CopyingEnds()
         let back = Box<[CopyResult]>([])

@@ -67,7 +67,7 @@ struct EndingReactors {
         }
     }
 
-    // K23
+    // K23, N14
     @Test func `output that nobody takes does not hold the end up`() throws {
         let clock = ContinuousClock()
         let begin = clock.now

@@ -50,12 +50,14 @@ struct HalfClosing: ConnectionSuite {
         #expect(calls.value == 0)
     }
 
+    // N1
     @Test func `closing the writing side twice names the shut-down`() throws {
         try channel.closeWriting()
         let error = #expect(throws: SocketError.self) { try channel.closeWriting() }
         #expect(error == SocketError(.shutDown, .shutDown, at: channel.peerAddress))
     }
 
+    // N1
     @Test func `half-closing a closed channel names the bad descriptor`() {
         channel.close()
         let writing = #expect(throws: SocketError.self) { try channel.closeWriting() }
@@ -104,6 +106,7 @@ struct HalfClosing: ConnectionSuite {
         #expect(try ends.receive(10).text == "still here")
     }
 
+    // N1
     @Test(arguments: [true, false])
     func `with both sides closed the channel is`(writingFirst: Bool) throws {
         if writingFirst { try channel.closeWriting() }

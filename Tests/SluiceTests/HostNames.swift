@@ -62,6 +62,28 @@ struct HostNames {
         #expect(errors.allSatisfy { $0?.name == name })
     }
 
+    // A16
+    @Test(arguments: ["a.localhost", "A.B.LocalHost.", "localhost."])
+    func `a name below this machine's is its own, and nobody is asked`(_ name: String) throws {
+        let loopback: Set<IPAddress> = [.loopback, .loopback6]
+        #expect(Set(try HostName.addresses(of: name)) == loopback)
+        #expect(loopback.contains(try HostName.address(of: name)))
+        #expect(try HostName.address(of: name, family: .ipv4) == .loopback)
+        #expect(try HostName.address(of: name, family: .ipv6) == .loopback6)
+        let entry = HostEntry(name: name, aliases: [], addresses: [.loopback])
+        #expect(try HostName.entry(of: name) == entry)
+        #expect(HostName.fullName(of: name) == name)
+    }
+
+    // A19
+    @Test(arguments: ["onion", "a.onion", "A.B.Onion."])
+    func `names of Tor are known to nobody, and nobody is asked`(_ name: String) {
+        let error = ResolverError(name, .unknownName)
+        #expect(throws: error) { try HostName.addresses(of: name) }
+        #expect(throws: error) { try HostName.address(of: name, family: .ipv4) }
+        #expect(throws: error) { try HostName.entry(of: name) }
+    }
+
     // MARK: The first address
 
     // P10, A16

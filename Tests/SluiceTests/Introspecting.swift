@@ -143,7 +143,7 @@ struct Introspecting: ConnectionSuite {
 
     // MARK: Counters
 
-    // W17
+    // W17, N8
     @Test func `what went over a channel and what waits in it is listed`() throws {
         try ends.peer?.sendAll("four")
         try channel.parse { _ in 1 }
@@ -192,7 +192,7 @@ struct Introspecting: ConnectionSuite {
         #expect(reactor.openSockets().map(\.name) == ["sock\(number)"])
     }
 
-    // W17
+    // W17, N8
     @Test func `a pattern chooses by name`() throws {
         let server = try reactor.listen()
         let name = try #require(channel.name)

@@ -58,6 +58,7 @@ struct Listening {
         first.close()
     }
 
+    // N2
     @Test(.enabled(if: hasIPv6))
     func `both families can share one port`() throws {
         var options = ServerOptions()
@@ -68,6 +69,7 @@ struct Listening {
         server.close()
     }
 
+    // N2
     @Test(.enabled(if: hasIPv6))
     func `a shared port that is taken in the other family is given up for another`() throws {
         var options = ServerOptions()
@@ -82,6 +84,7 @@ struct Listening {
         server.close()
     }
 
+    // N2
     @Test(.enabled(if: hasIPv6))
     func `a shared port is given up after ten tries`() throws {
         var options = ServerOptions()

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Names through the system's name service: answers, failures, and questions that are given up.
+// Names through clients and the system's name service: answers, failures, what is given up.
 // No network is needed: `localhost` is known everywhere, and `.invalid` nowhere (RFC 6761).
 
 import Glibc
@@ -107,95 +107,150 @@ struct Resolving {
         #expect(error?.code == .addressNotAvailable)
     }
 
-    // MARK: Questions
+    // MARK: The system's name service
 
-    @Test func `an answer holds the port that was asked for`() throws {
-        let reactor = try Reactor()
-        let answers = Box<[SocketAddress]>([])
-        _ = Resolver.of(reactor).resolve("localhost", port: 4_711, for: reactor) { answer in
-            if case .success(let addresses) = answer { answers.value = addresses }
-        }
-        reactor.expect("the answer comes") { !answers.value.isEmpty }
-        #expect(answers.value.contains(.loopback(port: 4_711)))
-        #expect(answers.value.allSatisfy { $0.port == 4_711 })
-    }
-
-    @Test func `an answer names no address twice`() throws {
-        let reactor = try Reactor()
-        let answers = Box<[SocketAddress]>([])
-        _ = Resolver.of(reactor).resolve("localhost", port: 1, for: reactor) { answer in
-            if case .success(let addresses) = answer { answers.value = addresses }
-        }
-        reactor.expect("the answer comes") { !answers.value.isEmpty }
-        #expect(Set(answers.value).count == answers.value.count)
-    }
-
-    @Test func `two hundred questions at once are each answered once`() throws {
-        let reactor = try Reactor()
-        let answers = Box<[Int: Int]>([:])
-        for number in 0..<200 {
-            let port = UInt16(number + 1)
-            _ = Resolver.of(reactor).resolve("localhost", port: port, for: reactor) { answer in
-                guard case .success(let addresses) = answer else { return }
-                if addresses.first?.port == port { answers.value[number, default: 0] += 1 }
-            }
-        }
-        reactor.expect("all are answered") { answers.value.count == 200 }
-        #expect(answers.value.values.allSatisfy { $0 == 1 })
-    }
-
-    @Test func `questions beyond the limit are told so in a later turn`() throws {
-        let reactor = try Reactor()
+    /// Asks the system itself, past the resolver, which knows `localhost` without it.
+    private func ask(_ question: NameQuestion, on reactor: Reactor) -> Box<NameReport?> {
+        let report = Box<NameReport?>(nil)
+        let names = SystemNames.of(reactor)
         let isAsking = Box(true)
+        _ = names.begin(question) { answer in
+            #expect(!isAsking.value)
+            #expect(report.value == nil)
+            report.value = answer
+        }
+        isAsking.value = false
+        return report
+    }
+
+    // P10
+    @Test(arguments: [AddressFamily.unspecified, .ipv4])
+    func `the system knows the addresses of this machine`(family: AddressFamily) throws {
+        let reactor = try Reactor()
+        let report = ask(.host("localhost", family), on: reactor)
+        reactor.expect("the answer comes") { report.value != nil }
+        let answer = try #require(report.value)
+        guard case .success(.addresses(let addresses)) = answer.result else {
+            Issue.record("not addresses: \(answer)")
+            return
+        }
+        #expect(addresses.contains(.loopback))
+        #expect(answer.origin == .system)
+        #expect(answer.timeToLive == nil)
+        if family == .ipv4 { #expect(addresses.allSatisfy { !$0.isIPv6 }) }
+    }
+
+    // P13, A17
+    @Test func `the system knows the names of this machine, the official one first`() throws {
+        let reactor = try Reactor()
+        let names = Box<[String]>([])
+        reactor.resolver.names(of: .loopback) { answer in
+            if case .success(let answer) = answer { names.value = answer.value }
+        }
+        reactor.expect("the answer comes") { !names.value.isEmpty }
+        let entry = try HostName.entry(of: .loopback)
+        #expect(names.value.first == entry.name)
+        #expect(Set(names.value) == Set([entry.name] + entry.aliases))
+        #expect(Set(names.value).count == names.value.count)
+    }
+
+    @Test func `the system has neither services nor texts, and says so in a later turn`() throws {
+        let reactor = try Reactor()
+        let reasons = Box<[ResolverError.Reason]>([])
+        reactor.resolver.services(of: "_imap._tcp.example.org") { answer in
+            if case .failure(let error) = answer { reasons.value.append(error.reason) }
+        }
+        reactor.resolver.texts(of: "example.org") { answer in
+            if case .failure(let error) = answer { reasons.value.append(error.reason) }
+        }
+        #expect(reasons.value.isEmpty)
+        reactor.expect("both are told") { reasons.value == [.notSupported, .notSupported] }
+    }
+
+    // T6
+    @Test func `a name that nobody has is told with its reason`() throws {
+        let reactor = try Reactor()
+        let failure = Box<ResolverError?>(nil)
+        reactor.resolver.addresses(of: "nobody.invalid", within: .seconds(60)) { answer in
+            if case .failure(let error) = answer { failure.value = error }
+        }
+        reactor.expect("the failure comes") { failure.value != nil }
+        #expect(failure.value?.name == "nobody.invalid")
+        let reasons: [ResolverError.Reason] = [.unknownName, .noAddress, .temporaryFailure]
+        #expect(reasons.contains { $0 == failure.value?.reason })
+    }
+
+    @Test func `two hundred questions to the system at once are each answered once`() throws {
+        let reactor = try Reactor()
+        let names = SystemNames.of(reactor)
+        let answers = Box([Int](repeating: 0, count: 200))
+        for number in 0..<200 {
+            _ = names.begin(.host("localhost")) { _ in answers.value[number] += 1 }
+        }
+        reactor.expect("all are answered") { answers.value.allSatisfy { $0 > 0 } }
+        #expect(answers.value.allSatisfy { $0 == 1 })
+    }
+
+    @Test func `more questions than the system has threads for wait`() throws {
+        let reactor = try Reactor()
+        let names = SystemNames.of(reactor)
         let answered = Box(0)
         let refused = Box(0)
-        // At most 1,024 wait; a few thousand are asked for faster than four threads can answer.
-        for _ in 0..<6_000 {
-            _ = Resolver.of(reactor).resolve("localhost", port: 1, for: reactor) { answer in
-                #expect(!isAsking.value)
-                switch answer {
+        let count = 10_000
+        for _ in 0..<count {
+            // A number for the system, which answers it in no time.
+            _ = names.begin(.host("127.1", .ipv4)) { report in
+                switch report.result {
                 case .success: answered.value += 1
-                case .failure(let error):
-                    if error.reason == .tooManyQuestions { refused.value += 1 }
+                case .failure: refused.value += 1
                 }
             }
         }
-        isAsking.value = false
-        reactor.expect("all are answered") { answered.value + refused.value == 6_000 }
-        #expect(answered.value >= 1_024)
-        #expect(refused.value > 0)
+        reactor.expect("all are answered") { answered.value + refused.value == count }
+        #expect(refused.value == 0)
     }
 
-    @Test func `a question that is given up is not answered`() throws {
+    @Test func `a question to the system that is given up is not answered`() throws {
         let reactor = try Reactor()
-        let answers = Box<[String]>([])
-        let question = Resolver.of(reactor).resolve("localhost", port: 1, for: reactor) { _ in
-            answers.value.append("given up")
-        }
-        Resolver.of(reactor).giveUp(question, for: reactor)
-        Resolver.of(reactor).giveUp(question, for: reactor)
-        _ = Resolver.of(reactor).resolve("localhost", port: 1, for: reactor) { _ in
-            answers.value.append("kept")
-        }
-        reactor.expect("the other is answered") { !answers.value.isEmpty }
+        let names = SystemNames.of(reactor)
+        let question = names.begin(.host("localhost")) { _ in wrongly() }
+        names.giveUp(question)
+        names.giveUp(question)
+        let report = ask(.host("localhost"), on: reactor)
+        reactor.expect("the other is answered") { report.value != nil }
         reactor.settle()
-        #expect(answers.value == ["kept"])
     }
 
-    @Test func `a reactor may end while its questions are open`() throws {
+    @Test func `answers of the system come through a mailbox that is full`() throws {
+        let reactor = try Reactor()
+        let report = ask(.host("localhost"), on: reactor)
+        // The answer may have a place there already.
+        var isFull = false
+        while !isFull {
+            do throws(SocketError) {
+                try reactor.handle.perform { _ in }
+            } catch {
+                isFull = error.code == .noBufferSpace
+            }
+        }
+        reactor.expect("the answer comes") { report.value != nil }
+    }
+
+    @Test func `a reactor may end while the system is asked`() throws {
         weak var ended: Reactor?
-        let answers = Box(0)
+        weak var names: SystemNames?
         do {
             let reactor = try Reactor()
             ended = reactor
+            names = SystemNames.of(reactor)
+            for _ in 0..<50 { reactor.resolver.names(of: .loopback) { _ in wrongly() } }
             for _ in 0..<50 {
-                _ = Resolver.of(reactor).resolve("localhost", port: 1, for: reactor) { _ in
-                    answers.value += 1
-                }
+                _ = SystemNames.of(reactor).begin(.host("localhost")) { _ in wrongly() }
             }
+            reactor.resolver.addresses(of: "nobody.invalid") { _ in wrongly() }
         }
         #expect(ended == nil)
-        #expect(answers.value == 0)
+        #expect(names == nil)
     }
 
     @Test func `a reactor may end while an attempt resolves`() throws {
@@ -208,16 +263,6 @@ struct Resolving {
             }
         }
         #expect(ended == nil)
-    }
-
-    @Test func `a name with a zero in it is not cut to another name`() throws {
-        let reactor = try Reactor()
-        let result = Box<Resolver.Answer?>(nil)
-        _ = Resolver.of(reactor).resolve("localhost\u{0}.invalid", port: 1, for: reactor) {
-            result.value = $0
-        }
-        reactor.expect("the answer comes") { result.value != nil }
-        #expect(throws: ResolverError.self) { try result.value?.get() }
     }
 
     // MARK: Reasons
@@ -263,9 +308,23 @@ struct Resolving {
         #expect(memory == .noMemory)
     }
 
-    @Test func `a question too many has words of its own`() {
-        let error = ResolverError("example.org", .tooManyQuestions)
-        #expect("\(error)" == "resolve example.org: Too many questions wait already")
+    @Test(
+        arguments: [
+            (.tooManyQuestions, "Too many questions wait already"),
+            (.timedOut, "No answer came in time"), (.serverFailed, "The name server failed"),
+            (.refused, "The name server refuses to answer"),
+            (.notImplemented, "The name server does not know such questions"),
+            (.badAnswer, "The answer can't be right"),
+            (.unreachable, "No name server can be reached"),
+            (.noServers, "No name server is known"),
+            (.notSupported, "Such records can't be asked for here"),
+            (.cancelled, "The question was given up"),
+        ] as [(ResolverError.Reason, String)])
+    func `reasons that C does not know have words of their own`(
+        reason: ResolverError.Reason, words: String
+    ) {
+        let error = ResolverError("example.org", reason)
+        #expect("\(error)" == "resolve example.org: \(words)")
     }
 }
 

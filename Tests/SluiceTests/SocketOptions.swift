@@ -83,6 +83,7 @@ struct SocketOptions {
 
     // MARK: Numbers
 
+    // N6
     @Test func `the number of keep-alive probes is nine until it is set`() throws {
         let socket = try Socket(for: .loopback(port: 0))
         let initial = try socket.get(.keepAliveProbes)

@@ -17,6 +17,8 @@ public actor Connection {
     // that runs on the thread of the channel's reactor. Whoever made the connection had the channel,
     // and so was on that thread, too.
     nonisolated(unsafe) let channel: Channel
+    /// Where the peer is told of a channel that was opened by a name.
+    private nonisolated let foundPeer: FoundPeer?
     /// Where the one task that reads waits.
     let reading: Waiter
     /// The task that the connection was made for, such as a server's handler, while it runs.
@@ -49,6 +51,7 @@ public actor Connection {
     private init(_ channel: Channel, _ executor: Reactor.Executor) {
         self.executor = executor
         self.channel = channel
+        foundPeer = channel.rare?.foundPeer
         reading = Waiter(on: executor)
         if channel.options.isBlocking { channel.options.isBlocking = false }
         channel.awaitInput(reading)
@@ -65,8 +68,8 @@ public actor Connection {
 
     /// The peer's address; still answers after the connection has closed.
     public nonisolated var peerAddress: SocketAddress {
-        // A constant of the channel, which every thread may read.
-        channel.peerAddress
+        // The latter is a constant of the channel, which every thread may read.
+        foundPeer?.address ?? channel.firstPeer
     }
 
     /// The reactor's executor.

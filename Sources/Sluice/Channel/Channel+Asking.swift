@@ -52,12 +52,13 @@ extension Channel {
     /// This side's address.
     ///
     /// - Throws: ``SocketError`` with operation `.name`; `.badDescriptor` once the channel is
-    ///   closed and nobody had asked before.
+    ///   closed and nobody had asked before, `.notConnected` on one that has no socket yet: see
+    ///   ``Client/open(to:)``.
     public var localAddress: SocketAddress {
         get throws(SocketError) {
             if let known = rare?.localAddress { return known }
             guard let address = try socket?.localAddress else {
-                throw SocketError(.name, .badDescriptor, at: peerAddress)
+                throw SocketError(.name, missingSocket, at: peerAddress)
             }
             parts.localAddress = address
             return address
@@ -147,6 +148,11 @@ extension Channel {
         case .some(let socket): socket.number
         case .none: nil
         }
+    }
+
+    /// What is wrong where there is no socket.
+    var missingSocket: ErrorCode {
+        state.phase == .connecting ? .notConnected : .badDescriptor
     }
 
     /// Nanoseconds of the monotonic clock.

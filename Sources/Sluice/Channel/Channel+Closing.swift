@@ -153,6 +153,7 @@ extension Channel {
         reactor.deadlines.remove(deadline)
         deadline = .none
         if rare?.closed != nil { enqueue([]) }
+        rare?.opening?.giveUp()
         rare?.waits?.wakeAll()
         reactor.dismiss(self)
         leaveHome(reactor)

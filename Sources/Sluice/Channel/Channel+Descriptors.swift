@@ -33,7 +33,8 @@ extension Channel {
         guard !bytes.isEmpty, descriptors.count <= 253 else {
             throw SocketError(.write, .invalidArgument, at: peerAddress)
         }
-        guard peerAddress.family == .unix else {
+        // One that connects to a name has no peer yet, and no Unix socket has such a name.
+        guard peerAddress.family == .unix, rare?.foundPeer == nil else {
             throw SocketError(.write, .notSupported, at: peerAddress)
         }
         if descriptors.isEmpty { return try write(bytes) }

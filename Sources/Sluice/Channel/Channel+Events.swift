@@ -214,7 +214,7 @@ extension Channel: Resident, TurnWriter, DeadlineOwner {
         switch state.phase {
         case .open: handleOpen(what, reactor)
         case .connecting:
-            if what.contains(.writable) {
+            if what.contains(.writable), rare?.opening == nil {
                 finishConnecting()
             } else if case .pump(let pump) = reader {
                 // A copy of nothing has all it needs.

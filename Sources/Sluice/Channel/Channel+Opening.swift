@@ -2,13 +2,66 @@
 //
 // The end of connecting, and the deadlines of an open channel.
 
+import SluiceText
+
+/// How the connection of a channel without a socket is being made, seen from the channel.
+protocol Opening: AnyObject {
+    /// Finds out what has been decided meanwhile, without waiting.
+    func advance()
+    /// Waits until it is decided or the deadline has passed; no handler runs meanwhile.
+    func wait(before deadline: UInt64?) throws(SocketError)
+    /// The channel has closed: what was begun is closed, too.
+    func giveUp()
+    /// The reactor has come to its end, and ends itself what was begun.
+    func letGo()
+}
+
+/// The place where the peer of a channel is told, on any thread, once it is known.
+final class FoundPeer: Sendable {
+    private let found = Locked<SocketAddress?>(nil)
+
+    /// `nil` as long as it is not known.
+    var address: SocketAddress? { found.withLock { $0 } }
+
+    func tell(_ address: SocketAddress) { found.withLock { $0 = address } }
+}
+
 extension Channel {
+    /// Goes on with the socket of a channel that has connected for this one.
+    func takeSocket(of other: Channel) {
+        rare?.foundPeer?.tell(other.peerAddress)
+        do throws(SocketError) {
+            guard let reactor = reactorOrNil, let taken = other.giveSocketAway() else {
+                throw SocketError(.connect, .badDescriptor, at: peerAddress)
+            }
+            let number = taken.number
+            socket = consume taken
+            // As the event that a channel is made with.
+            event = try Event(
+                reactor.base, number, channelCallback, Unmanaged.passUnretained(self).toOpaque())
+        } catch {
+            return connectFailed(SocketError(.connect, error.code, at: peerAddress))
+        }
+        rare?.opening = nil
+        finishConnecting()
+    }
+
+    /// Ends the channel without a trace, but for its socket.
+    private func giveSocketAway() -> Socket? {
+        // The kernel forgets the watch before somebody else asks for one.
+        event = nil
+        let given = socket.take()
+        perform(state.cutOff())
+        return given
+    }
+
     /// Asks the socket how connecting has ended.
     func finishConnecting() {
         let code: ErrorCode
         do { code = try socket?.get(.pendingError) ?? .badDescriptor } catch { code = error.code }
         reactorOrNil?.deadlines.remove(deadline)
         if code.rawValue == 0 {
+            if rare?.connectsForAnother == true { return reportConnected(nil) }
             lastReceived = clock
             lastSent = lastReceived
             flags.insert(.wasOpen)

@@ -5,22 +5,23 @@
 extension Channel {
     /// Reads an option of the socket underneath.
     ///
-    /// - Throws: ``SocketError`` with operation `.getOption`.
+    /// - Throws: ``SocketError`` with operation `.getOption`; `.notConnected` where there is no
+    ///   socket yet, `.badDescriptor` where there is none any more.
     public func get<Value>(_ option: SocketOption<Value>) throws(SocketError) -> Value {
         guard let value = try socket?.get(option) else {
-            throw SocketError(.getOption, .badDescriptor, at: peerAddress)
+            throw SocketError(.getOption, missingSocket, at: peerAddress)
         }
         return value
     }
 
     /// Changes an option of the socket underneath.
     ///
-    /// - Throws: ``SocketError`` with operation `.setOption`.
+    /// - Throws: ``SocketError`` with operation `.setOption`; `.notConnected` where there is no
+    ///   socket yet, `.badDescriptor` where there is none any more.
     public func set<Value>(_ option: SocketOption<Value>, to value: Value) throws(SocketError) {
-        guard state.phase != .closed else {
-            throw SocketError(.setOption, .badDescriptor, at: peerAddress)
+        guard try socket?.set(option, to: value) != nil else {
+            throw SocketError(.setOption, missingSocket, at: peerAddress)
         }
-        try socket?.set(option, to: value)
     }
 
     /// Reads an option of the socket underneath that can't be set.
@@ -28,7 +29,7 @@ extension Channel {
     /// - Throws: ``SocketError`` with operation `.getOption`.
     public func get<Value>(_ option: ReadOnlySocketOption<Value>) throws(SocketError) -> Value {
         guard let value = try socket?.get(option) else {
-            throw SocketError(.getOption, .badDescriptor, at: peerAddress)
+            throw SocketError(.getOption, missingSocket, at: peerAddress)
         }
         return value
     }
@@ -39,10 +40,9 @@ extension Channel {
     public func set<Value>(
         _ option: WriteOnlySocketOption<Value>, to value: Value
     ) throws(SocketError) {
-        guard state.phase != .closed else {
-            throw SocketError(.setOption, .badDescriptor, at: peerAddress)
+        guard try socket?.set(option, to: value) != nil else {
+            throw SocketError(.setOption, missingSocket, at: peerAddress)
         }
-        try socket?.set(option, to: value)
     }
 
     /// Not there: the option can only be set.

@@ -11,14 +11,29 @@ extension Channel {
     /// Where the deadline passes first, the channel is connecting still.
     func waitForConnection(before deadline: UInt64? = nil) throws(SocketError) {
         guard state.phase == .connecting else { return }
-        if try !waited(until: .writable, before: deadline) { return }
-        quietly { finishConnecting() }
+        if let opening = rare?.opening {
+            try wait(for: opening, before: deadline)
+        } else {
+            if try !waited(until: .writable, before: deadline) { return }
+            quietly { finishConnecting() }
+        }
         try throwPendingError()
+    }
+
+    private func wait(
+        for opening: any Opening, before deadline: UInt64?
+    ) throws(SocketError) {
+        do throws(SocketError) {
+            try quietly { () throws(SocketError) in try opening.wait(before: deadline) }
+        } catch {
+            throw SocketError(error.operation, error.code, at: peerAddress)
+        }
     }
 
     /// Finds out whether connecting is decided, without waiting and without a handler.
     func advanceConnecting() {
         guard state.phase == .connecting else { return }
+        if let opening = rare?.opening { return quietly { opening.advance() } }
         // A socket that can't be asked is not decided.
         let isDecided = (try? socket?.wait(until: .writable, before: 0)) ?? false
         if isDecided { quietly { finishConnecting() } }
@@ -42,11 +57,11 @@ extension Channel {
     }
 
     /// Does something with the handlers put off to turns of their own.
-    func quietly(_ body: () -> Void) {
+    func quietly<Failure: Error>(_ body: () throws(Failure) -> Void) throws(Failure) {
         let wasWaiting = flags.contains(.isWaiting)
         flags.insert(.isWaiting)
-        body()
-        if !wasWaiting { flags.remove(.isWaiting) }
+        defer { if !wasWaiting { flags.remove(.isWaiting) } }
+        try body()
     }
 
     /// Before a blocking channel closes, what was written goes out, within the linger limit.

@@ -140,8 +140,10 @@ extension Channel {
     }
 
     /// Takes a part of a file, to go out behind what was written before.
-    func queue(_ file: FileRange) throws(SocketError) {
-        if isCopySink { throw SocketError(.write, .busy, at: peerAddress) }
+    ///
+    /// - Parameter isCopied: whether the copy that writes to this channel brings it.
+    func queue(_ file: FileRange, isCopied: Bool = false) throws(SocketError) {
+        if !isCopied, isCopySink { throw SocketError(.write, .busy, at: peerAddress) }
         try checkWriting()
         if file.left == 0 { return }
         flushOwnTurn()

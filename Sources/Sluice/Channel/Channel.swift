@@ -56,8 +56,15 @@ public final class Channel {
     var owner: (any ChannelOwner)?
     let openedAt: UInt64
 
+    /// The peer's address as the channel was made with it, which any thread may read.
+    let firstPeer: SocketAddress
     /// The peer's address; still answers after the peer, or this side, has closed.
-    public let peerAddress: SocketAddress
+    ///
+    /// ``SocketAddress/unnamed`` while a channel connects to a name: see ``Client/open(to:)``.
+    public var peerAddress: SocketAddress {
+        guard let rare, let peer = rare.foundPeer?.address else { return firstPeer }
+        return peer
+    }
 
     /// Small facts about a channel, a bit each.
     struct Flags: OptionSet {
@@ -120,6 +127,12 @@ public final class Channel {
         /// The queue has fallen to its mark while somebody waited.
         var isDrainDue = false
         var connectError: SocketError?
+        /// How the connection is being made, or was tried to be, where others do that.
+        var opening: (any Opening)?
+        /// Where the peer is told of that was not known when the channel was made.
+        var foundPeer: FoundPeer?
+        /// The channel only makes the connection of another one: nobody else is told of it.
+        var connectsForAnother = false
         var pendingError: SocketError?
         /// What the reactor met by itself, for who asks; reading tells it as the end.
         var socketError: SocketError?
@@ -167,7 +180,7 @@ public final class Channel {
         var options = options
         options.isBlocking = true
         self.socket = consume socket
-        peerAddress = peer
+        firstPeer = peer
         shared = SharedOptions(options)
         state = ChannelState(isConnecting: false)
         openedAt = csystem_monotonic_nanoseconds()
@@ -182,7 +195,7 @@ public final class Channel {
     ) throws(SocketError) {
         let number = socket.number
         self.socket = consume socket
-        peerAddress = peer
+        firstPeer = peer
         home = Unmanaged.passUnretained(reactor)
         self.shared = shared
         state = ChannelState(isConnecting: isConnecting)
@@ -196,6 +209,20 @@ public final class Channel {
         reactor.admit(self)
         reactor.executor.countChannels(1)
         startIdleDeadline()
+    }
+
+    /// A channel without a socket, which it is given when others have made the connection.
+    init(connectingTo peer: SocketAddress, _ reactor: Reactor, _ shared: SharedOptions) {
+        firstPeer = peer
+        home = Unmanaged.passUnretained(reactor)
+        self.shared = shared
+        state = ChannelState(isConnecting: true)
+        openedAt = reactor.now
+        lastReceived = openedAt
+        lastSent = openedAt
+        if peer == .unnamed { parts.foundPeer = FoundPeer() }
+        reactor.admit(self)
+        reactor.executor.countChannels(1)
     }
 
     /// One that stands alone closes as ``close()`` does; one on a reactor has ended before.
@@ -233,7 +260,14 @@ public final class Channel {
         input = InputQueue()
         owner = nil
         dropHandlers()
+        let (opening, foundPeer) = (rare?.opening, rare?.foundPeer)
         rare = nil
+        // What is still said of a channel that has ended.
+        if opening != nil || foundPeer != nil {
+            parts.opening = opening
+            parts.foundPeer = foundPeer
+        }
+        opening?.letGo()
     }
 
     /// The reactor's list has it no more: the reactor will not tell of its end.
@@ -252,7 +286,7 @@ public final class Channel {
         rare = nil
         if let old = dropped.1,
             old.closed != nil || old.connected != nil || old.localAddress != nil
-                || old.waits?.isEmpty == false
+                || old.waits?.isEmpty == false || old.opening != nil || old.foundPeer != nil
         {
             parts.waits = old.waits
             parts.isDecided = old.isDecided
@@ -260,6 +294,8 @@ public final class Channel {
             parts.closed = old.closed
             parts.connected = old.connected
             parts.localAddress = old.localAddress
+            parts.opening = old.opening
+            parts.foundPeer = old.foundPeer
         }
         withExtendedLifetime(dropped) {}
     }

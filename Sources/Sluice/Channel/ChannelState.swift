@@ -182,6 +182,13 @@ struct ChannelState: Equatable {
         return .cutOff
     }
 
+    /// The connection goes on elsewhere.
+    mutating func leave() -> Step {
+        reason = .moved
+        phase = .closed
+        return .release
+    }
+
     // MARK: Parts
 
     private mutating func finishIfBothAreShut(_ step: Step) -> Step {

@@ -18,6 +18,14 @@ final class ChannelText {
         input = TextInput(options)
         output = TextOutput(options)
     }
+
+    /// How far both have come, in an object of its own; this one is at its beginning then.
+    func taken() -> ChannelText {
+        let other = ChannelText(TextOptions())
+        swap(&input, &other.input)
+        swap(&output, &other.output)
+        return other
+    }
 }
 
 /// Mirrors can't copy what it holds, and would end the process.

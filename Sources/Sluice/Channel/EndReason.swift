@@ -16,6 +16,8 @@ public enum EndReason: Hashable, Sendable {
     case limit(Limit)
     /// The server or the reactor that it hung on came to its end.
     case drained
+    /// It goes on with another reactor: see ``Channel/detach()``.
+    case moved
     /// The system reported another error.
     indirect case failed(SocketError)
 
@@ -51,6 +53,7 @@ extension EndReason: CustomStringConvertible {
         case .limit(.line): "over the limit: a line"
         case .limit(.descriptors): "over the limit: passed descriptors"
         case .drained: "drained"
+        case .moved: "moved to another reactor"
         case .failed(let error): "failed: \(error)"
         }
     }

@@ -6,10 +6,23 @@
 import CSystemCalls
 import Glibc
 
+/// A descriptor that several hold; the last who lets it go closes it.
+final class SharedDescriptor {
+    private let descriptor: Descriptor
+    var number: CInt { descriptor.number }
+
+    init(_ descriptor: consuming Descriptor) { self.descriptor = descriptor }
+}
+
+/// Mirrors can't copy a descriptor, which has one owner.
+extension SharedDescriptor: CustomReflectable {
+    var customMirror: Mirror { Mirror(self, children: []) }
+}
+
 /// A part of a regular file that a channel is to send.
 final class FileRange {
-    /// Closed as soon as nothing more is to go out.
-    private var file: Descriptor?
+    /// Let go as soon as nothing more is to go out.
+    private var file: SharedDescriptor?
     private let path: String
     private var offset: Int
     /// How many bytes have not gone out yet.
@@ -25,8 +38,8 @@ final class FileRange {
     /// Whether somebody is told of a failure.
     var isFollowed = false
 
-    init(_ file: consuming Descriptor, at path: String, from offset: Int, count: Int) {
-        self.file = consume file
+    init(_ file: SharedDescriptor, at path: String, from offset: Int, count: Int) {
+        self.file = file
         self.path = path
         self.offset = offset
         left = count
@@ -39,10 +52,8 @@ final class FileRange {
     /// - Returns: how many bytes it took; -1 with `errno` set when it failed.
     func send(to socket: CInt, upTo limit: Int) -> Int {
         var position = off_t(offset)
-        switch file {
-        case .some(let file): return csystem_send_file(socket, file.number, &position, limit)
-        case .none: return 0
-        }
+        guard let file else { return 0 }
+        return csystem_send_file(socket, file.number, &position, limit)
     }
 
     /// The kernel took some bytes; none means that the file has ended before the range has.
@@ -82,11 +93,6 @@ final class FileRange {
         onFailed = nil
         isFollowed = false
     }
-}
-
-/// Mirrors can't copy a descriptor, which has one owner.
-extension FileRange: CustomReflectable {
-    var customMirror: Mirror { Mirror(self, children: []) }
 }
 
 extension Channel {

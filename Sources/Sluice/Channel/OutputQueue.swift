@@ -115,6 +115,20 @@ final class OutputQueue {
         return changed.contains(where: \.isFollowed)
     }
 
+    /// All that waits, in a queue of its own; this one is empty then.
+    ///
+    /// To be called where no file waits, and nothing of one is to be told.
+    func taken() -> OutputQueue {
+        let other = OutputQueue()
+        swap(&segments, &other.segments)
+        swap(&first, &other.first)
+        swap(&byteCount, &other.byteCount)
+        swap(&descriptorCount, &other.descriptorCount)
+        swap(&heldByteCount, &other.heldByteCount)
+        swap(&isAboveMark, &other.isAboveMark)
+        return other
+    }
+
     /// Whether something of files is to be told.
     var hasNews: Bool { !changed.isEmpty }
 

@@ -12,11 +12,13 @@ extension Reactor {
         case refused(SocketAddress)
         /// A client's connection was made.
         case connected(Channel)
+        /// A channel has come from another reactor.
+        case arrived(Channel)
         /// A channel that was open has released its descriptor.
         case closed(Channel, EndReason)
         /// What had become ready at one time was handled.
         case turned(Turn)
-        /// The system's name service has answered; `nil` for an answer with addresses.
+        /// A question about a name was answered; `nil` for one without a failure.
         case resolved(name: String, in: Duration, ResolverError?)
     }
 

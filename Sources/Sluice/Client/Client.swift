@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Opens channels: resolves, connects without blocking, binds locally, and says once what came of
-// it. Any number of attempts may be under way, each with a verdict of its own.
+// Opens channels: resolves, races addresses without blocking, binds locally, and says once what
+// came of it. Any number of attempts may be under way, each with a verdict of its own.
 
 internal import CSystemCalls
 
@@ -9,22 +9,38 @@ internal import CSystemCalls
 public struct ClientOptions: Hashable, Sendable {
     /// The limits and times of its channels.
     public var channel = ChannelOptions()
-    /// How long one attempt may take, from the look-up of the name to the connection.
+    /// How long it may take, from the look-up of the name to the connection, whichever of its
+    /// addresses that is made to.
     ///
+    /// A name is looked up for as long, whatever the resolver's ``ResolverOptions/timeLimit``.
     /// Initially 10 s.
     public var timeout = Duration.seconds(10)
+    /// How long an address is waited for before the next one is tried beside it; one that fails
+    /// makes room for the next at once.
+    ///
+    /// 10 ms or more; initially 250 ms. Source: RFC 8305, 5.
+    public var attemptDelay = Duration.milliseconds(250)
+    /// How long IPv4 addresses that have come first wait for those of IPv6.
+    ///
+    /// Only where the resolver asks for the two apart. Initially 50 ms. Source: RFC 8305, 3.
+    public var resolutionDelay = Duration.milliseconds(50)
     /// The local address to connect from; `nil` lets the kernel choose.
     ///
-    /// Initially `nil`.
+    /// Of a name's addresses only those of its family are tried. Initially `nil`.
     public var localAddress: IPAddress?
     /// The local port to connect from; 0 lets the kernel choose.
     ///
-    /// Initially 0.
+    /// A service's name becomes one by ``ServicePort/number(of:_:)``. Initially 0.
     public var localPort: UInt16 = 0
     /// Sends small segments at once.
     ///
     /// Initially on. Source: `TCP_NODELAY`, tcp(7).
     public var noDelay = true
+
+    /// In nanoseconds.
+    ///
+    /// Source: RFC 8305, 5.
+    static let leastAttemptDelay: UInt64 = 10_000_000
 
     /// The initial values.
     public init() {}
@@ -36,7 +52,7 @@ public struct ConnectError: Error, Hashable, Sendable {
     public enum Cause: Hashable, Sendable {
         /// The name has no addresses.
         case unresolved(ResolverError)
-        /// Every address failed; the last one like this.
+        /// Every address failed; the one that was tried last like this.
         case refused(SocketError)
         /// Time ran out.
         case timedOut
@@ -77,8 +93,11 @@ public struct Client {
     /// Starts to connect and returns at once.
     ///
     /// `verdict` is called exactly once, in a later turn of the reactor, with an open channel or
-    /// with why there is none; after ``ConnectAttempt/cancel()`` it is not called. An endpoint with
-    /// several addresses has them tried one after the other, within one time limit.
+    /// with why there is none; after ``ConnectAttempt/cancel()`` it is not called.
+    ///
+    /// A name is asked of ``Reactor/resolver``. Its addresses race, within one time limit: IPv6 and
+    /// IPv4 take turns, each has a start of ``ClientOptions/attemptDelay`` on the next, the first
+    /// to connect wins, and the others are closed. Source: RFC 8305.
     ///
     /// - Throws: ``SocketError`` with operation `.create`, `.bind` or `.watch` when this side can't
     ///   even begin, such as with a local address that is not this machine's.

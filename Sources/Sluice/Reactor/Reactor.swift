@@ -19,7 +19,7 @@ public final class Reactor {
 
     let base: EventBase
     /// How what hangs on the reactor finds it; cut by its deinit.
-    let link = ReactorLink()
+    package let link = ReactorLink()
     let mailbox: Mailbox
     /// Runs tasks and actors on this reactor's thread.
     public let executor: Executor

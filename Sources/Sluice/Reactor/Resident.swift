@@ -51,9 +51,9 @@ protocol TurnObserver: AnyObject {
 ///
 /// Not `weak`: a weak reference gives an object a side table, which makes every retain and release
 /// of it several times as dear, and the reactor's are on the path of each message.
-final class ReactorLink {
+package final class ReactorLink {
     /// Set back by the reactor's deinit, so it is never dangling.
-    unowned(unsafe) var reactor: Reactor?
+    package internal(set) unowned(unsafe) var reactor: Reactor?
 }
 
 extension Reactor {

@@ -14,8 +14,10 @@ import Glibc
 public enum HostName {
     /// The addresses of a host, in the order in which they should be tried; never none.
     ///
-    /// A number is its own address. Those of families that this machine has no addresses of are
-    /// left out. Source: getaddrinfo(3), `AI_ADDRCONFIG`.
+    /// A number is its own address, every name below `localhost` has ::1 and 127.0.0.1, and `onion`
+    /// with all below it is known to nobody: nobody is asked for these. Else those of families that
+    /// this machine has no addresses of are left out. Source: getaddrinfo(3), `AI_ADDRCONFIG`,
+    /// RFC 6761, 6.3, RFC 7686, 2.
     ///
     /// - Throws: ``ResolverError``, such as `.unknownName`.
     @available(
@@ -23,7 +25,7 @@ public enum HostName {
         message: "it blocks the thread: 'await Connection.connect(to:on:)' looks names up by itself"
     )
     public static func addresses(of name: String) throws(ResolverError) -> [IPAddress] {
-        if let address = IPAddress(name) { return [address] }
+        if let addresses = try known(name, .unspecified) { return addresses }
         let answers = try addressInfo(of: name, kind: .stream, flags: .configuredFamilies)
         let addresses = answers.compactMap(\.address.ipAddress)
         if addresses.isEmpty { throw ResolverError(name, .noAddress) }
@@ -41,6 +43,7 @@ public enum HostName {
         of name: String, family: AddressFamily = .unspecified
     ) throws(ResolverError) -> IPAddress {
         if family == .unspecified { return try addresses(of: name)[0] }
+        if let addresses = try known(name, family) { return addresses[0] }
         let answers = try addressInfo(of: name, family: family, kind: .stream)
         guard let address = answers.first?.address.ipAddress else {
             throw ResolverError(name, .noAddress)
@@ -50,7 +53,8 @@ public enum HostName {
 
     /// A host's primary name, other names and addresses, by any of its names.
     ///
-    /// A number is its own name and address. Source: gethostbyname2_r(3).
+    /// A number is its own name and address, and so is a name below `localhost`, which has the
+    /// loopback address. Source: gethostbyname2_r(3), RFC 6761, 6.3.
     ///
     /// `family`: of the addresses, `.ipv4` or `.ipv6`.
     ///
@@ -63,13 +67,9 @@ public enum HostName {
         guard family == .ipv4 || family == .ipv6 else {
             throw ResolverError(name, .unsupportedFamily)
         }
-        if let address = IPAddress(name) {
-            guard address.isIPv6 == (family == .ipv6) else {
-                throw ResolverError(name, .noAddressOfFamily)
-            }
-            return HostEntry(name: name, aliases: [], addresses: [address])
+        if let addresses = try known(name, family) {
+            return HostEntry(name: name, aliases: [], addresses: addresses)
         }
-        guard canAsk(for: name) else { throw ResolverError(name, .unknownName) }
         return try ask(name) { record, memory, found, code in
             gethostbyname2_r(
                 name, family.rawValue, record, memory.baseAddress, memory.count, &found, &code)
@@ -108,6 +108,8 @@ public enum HostName {
     public static func fullName(of name: String = "") -> String {
         let isOwn = name.isEmpty || IPAddress(name)?.isUnspecified == true
         let name = isOwn ? own : name
+        // No list of names has those below it; their addresses have other names.
+        if SpecialNames.isLocalhost(name), name.folded != "localhost" { return name }
         do throws(ResolverError) {
             return try entry(of: address(of: name)).fullName
         } catch {
@@ -150,6 +152,19 @@ extension HostName {
 
 extension HostName {
     private typealias Record = UnsafeMutablePointer<hostent>
+
+    /// What is known of a name without asking anybody; an address that can be reached is first.
+    ///
+    /// Of `localhost` itself the system's list of hosts tells more: its other names, and which
+    /// family it is.
+    private static func known(
+        _ name: String, _ family: AddressFamily
+    ) throws(ResolverError) -> [IPAddress]? {
+        if name.folded == "localhost" { return nil }
+        let question = NameQuestion.addresses(of: name, family: family)
+        guard let report = SpecialNames.report(on: question) else { return nil }
+        return AddressSelection.sorted(try report.addresses.get())
+    }
 
     /// Whether a text may be the name of a host: C takes `*` for no name at all, and one with a
     /// zero byte for what stands before it; no name service has one of more than `NI_MAXHOST`.

@@ -10,7 +10,7 @@ import Glibc
 public struct ResolverError: Error, Hashable, Sendable {
     /// The kinds of failure.
     ///
-    /// Source: getaddrinfo(3), getnameinfo(3), gethostbyname(3).
+    /// Source: getaddrinfo(3), getnameinfo(3), gethostbyname(3); for name servers RFC 1035, 4.1.1.
     public enum Reason: Hashable, Sendable {
         /// Nobody knows the name, or it is none; for an address, it has no name (`EAI_NONAME`,
         /// `HOST_NOT_FOUND`).
@@ -43,6 +43,24 @@ public struct ResolverError: Error, Hashable, Sendable {
         case system(ErrorCode)
         /// Too many questions wait already.
         case tooManyQuestions
+        /// There was no answer within the time that the question had, or that name servers have.
+        case timedOut
+        /// The name server could not find the answer out (`SERVFAIL`).
+        case serverFailed
+        /// The name server does not answer such questions, or not to us (`REFUSED`).
+        case refused
+        /// The name server does not understand such questions (`NOTIMP`).
+        case notImplemented
+        /// What was answered can't be right: another question's answer, or none at all.
+        case badAnswer
+        /// No name server can be reached: nobody listens there, or no way leads there.
+        case unreachable
+        /// Nobody has said which name servers to ask.
+        case noServers
+        /// Who is asked has no such records, as the system's name service has no texts.
+        case notSupported
+        /// The question was given up, or its reactor has ended.
+        case cancelled
         /// Any other answer, by its number.
         case other(CInt)
     }
@@ -52,7 +70,8 @@ public struct ResolverError: Error, Hashable, Sendable {
     /// Why it did not resolve.
     public let reason: Reason
 
-    init(_ name: String, _ reason: Reason) {
+    /// A failure, with what was asked for.
+    public init(_ name: String, _ reason: Reason) {
         self.name = name
         self.reason = reason
     }
@@ -113,6 +132,15 @@ extension ResolverError.Reason {
         case .system(let code): "\(code)"
         case .answerTooLong: "The answer is too long"
         case .tooManyQuestions: "Too many questions wait already"
+        case .timedOut: "No answer came in time"
+        case .serverFailed: "The name server failed"
+        case .refused: "The name server refuses to answer"
+        case .notImplemented: "The name server does not know such questions"
+        case .badAnswer: "The answer can't be right"
+        case .unreachable: "No name server can be reached"
+        case .noServers: "No name server is known"
+        case .notSupported: "Such records can't be asked for here"
+        case .cancelled: "The question was given up"
         case .other(let code): "\(String(cString: gai_strerror(code))) (\(code))"
         default: String(cString: gai_strerror(code))
         }
@@ -134,8 +162,10 @@ extension ResolverError.Reason {
         case .answerTooLong: EAI_OVERFLOW
         case .noMemory: EAI_MEMORY
         case .system: EAI_SYSTEM
-        case .tooManyQuestions: 0
         case .other(let code): code
+        case .tooManyQuestions, .timedOut, .serverFailed, .refused, .notImplemented, .badAnswer,
+            .unreachable, .noServers, .notSupported, .cancelled:
+            0
         }
     }
 }

@@ -27,7 +27,7 @@ extension Channel {
         progress: ((CopyCounts) -> Void)? = nil, completion: @escaping (CopyResult) -> Void
     ) throws(ChannelError) {
         let file = try RegularFile(reading: path, from: offset, count: count, as: nil)
-        let range = try file.range()
+        let range = file.range()
         let link = try reactorLink()
         var counts = CopyCounts()
         // The channel holds the range until it is sent or dropped, and the range the channel.
@@ -62,7 +62,7 @@ extension Channel {
         _ path: String, from offset: Int = 0, count: Int? = nil
     ) throws(ChannelError) -> Int {
         let file = try RegularFile(reading: path, from: offset, count: count, as: nil)
-        let range = try file.range()
+        let range = file.range()
         let size = range.left
         range.isFollowed = shared.values.isBlocking
         defer { range.isFollowed = false }

@@ -19,7 +19,12 @@ public struct CopyResult: Sendable {
     ///
     /// A source that was reset, or whose connection was not made, has no end: that is an error.
     public let error: ChannelError?
+    /// Which side failed.
+    var failedSide: CopySide?
 }
+
+/// One of the two sides of a copy.
+enum CopySide { case source, sink }
 
 /// A copy that is under way.
 public final class ChannelCopy {
@@ -29,6 +34,10 @@ public final class ChannelCopy {
         let sink: any CopySink
         let progress: ((CopyCounts) -> Void)?
         let completion: (CopyResult) -> Void
+        /// How much is moved at a time.
+        let blockSize: Int
+        /// Called when it is over, however that came, before anybody is told.
+        let atEnd: (() -> Void)?
     }
 
     private var job: Job?
@@ -40,10 +49,12 @@ public final class ChannelCopy {
     private var isFinishing = false
     /// Why all is read, where that is not the limit or the end of the input.
     private var sourceFailure: ChannelError?
-    /// Why the sink failed; told in a turn of its own.
-    private var failure: SocketError?
+    /// What a side failed with while it was not asked; told in a turn of its own.
+    private var failure: ChannelError?
     /// Whether the sink is above its mark.
     private var isHeld = false
+    /// Whether it goes on in a later turn that is on its way.
+    private var isComing = false
 
     /// What was moved so far.
     public private(set) var counts = CopyCounts()
@@ -55,10 +66,13 @@ public final class ChannelCopy {
     var onStop: (() -> Void)?
 
     init(
-        from source: any CopySource, to sink: any CopySink, limit: Int?, on reactor: Reactor,
+        from source: any CopySource, to sink: any CopySink, limit: Int?, blockSize: Int = .max,
+        on reactor: Reactor, atEnd: (() -> Void)? = nil,
         _ progress: ((CopyCounts) -> Void)?, _ completion: @escaping (CopyResult) -> Void
     ) {
-        job = Job(source: source, sink: sink, progress: progress, completion: completion)
+        job = Job(
+            source: source, sink: sink, progress: progress, completion: completion,
+            blockSize: max(1, blockSize), atEnd: atEnd)
         self.reactor = reactor.link
         isText = !source.passesUntouched(to: sink.textOptions)
         left = limit.flatMap { $0 < 0 ? nil : $0 }
@@ -89,15 +103,26 @@ public final class ChannelCopy {
             job.sink.detachSink(self)
             job.source.detachSource(self)
             heldReader = .none
+            job.atEnd?()
         }
         try job.sink.endText(&written)
     }
 
-    private func finish(_ error: ChannelError? = nil) {
+    private func finish(_ error: ChannelError? = nil, of side: CopySide = .sink) {
         guard let job else { return }
-        var error = error
-        do throws(ChannelError) { try end(job) } catch let last { error = error ?? last }
-        job.completion(CopyResult(counts: counts, error: error))
+        var (error, side) = (error, side)
+        do throws(ChannelError) {
+            // An end before the limit may be less than was promised.
+            if error == nil, left ?? 0 == 0 { try job.sink.inputHasEnded() }
+        } catch let last {
+            (error, side) = (last, .sink)
+        }
+        do throws(ChannelError) {
+            try end(job)
+        } catch let last {
+            if error == nil { (error, side) = (last, .sink) }
+        }
+        job.completion(CopyResult(counts: counts, error: error, failedSide: side))
     }
 }
 
@@ -118,11 +143,12 @@ extension ChannelCopy: Pump {
         do throws(ChannelError) {
             while budget > 0, wantsInput, !source.isPaused, left != 0,
                 let piece = try source.move(
-                    to: job.sink, asText: isText, upTo: left ?? .max, waits: false)
+                    to: job.sink, asText: isText, upTo: min(left ?? .max, job.blockSize),
+                    waits: false)
             {
                 budget -= max(1, piece.counts.read)
                 count(piece)
-                if let error = piece.error { return finish(error) }
+                if let error = piece.error { return finish(error, of: piece.failedSide) }
                 // Moving may have ended it; and whoever follows the progress may stop the copy, or
                 // close an end.
                 if self.job == nil { return }
@@ -130,7 +156,7 @@ extension ChannelCopy: Pump {
                 if self.job == nil { return }
             }
         } catch {
-            return finish(error)
+            return finish(error, of: .source)
         }
         if left == 0 || (!isHeld && !source.isPaused && source.hasEnded) {
             isFinishing = true
@@ -152,11 +178,20 @@ extension ChannelCopy: Pump {
         job?.source.goOn(self)
     }
 
-    func sinkFailed(_ error: SocketError) {
-        if failure != nil { return }
+    func sinkFailed(_ error: SocketError) { failed(.socket(error), of: .sink) }
+
+    /// A side failed while it was not asked.
+    func failed(_ error: ChannelError, of side: CopySide) {
+        if job == nil || failure != nil { return }
         failure = error
-        // In a turn of its own: the sink is in the middle of its own.
-        reactor.reactor?.after(.zero) { [self] in finish(.socket(error)) }
+        // In a turn of its own: who tells of it is in the middle of its own.
+        reactor.reactor?.after(.zero) { [self] in finish(error, of: side) }
+    }
+
+    /// Of what was moved, the last bytes have not gone out, and will not.
+    func takeBack(_ count: Int) {
+        counts.read -= count
+        counts.bytesWritten -= count
     }
 
     func endWasClosed() {
@@ -166,11 +201,16 @@ extension ChannelCopy: Pump {
 
     /// For sources without readiness: goes on in a later turn.
     func goOnLater() {
-        reactor.reactor?.after(.zero) { [self] in sourceIsReady() }
+        if isComing { return }
+        isComing = true
+        reactor.reactor?.after(.zero) { [self] in
+            isComing = false
+            sourceIsReady()
+        }
     }
 
     private func finishWhenOut(_ job: Job) {
         // Sending the rest may be what fails.
-        if job.sink.isAllOut(), failure == nil { finish(sourceFailure) }
+        if job.sink.isAllOut(), failure == nil { finish(sourceFailure, of: .source) }
     }
 }

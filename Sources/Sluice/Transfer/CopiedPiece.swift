@@ -8,6 +8,12 @@ extension CopyCounts {
         sum.read += more.read
         sum.bytesWritten += more.bytesWritten
     }
+
+    /// Counts bytes that have passed untouched.
+    mutating func add(_ count: Int) {
+        read += count
+        bytesWritten += count
+    }
 }
 
 /// What one step of a copy has moved.
@@ -15,8 +21,15 @@ struct CopiedPiece {
     var counts = CopyCounts()
     /// Whether to wait before more is written.
     var isSinkFull = false
-    /// What the sink met behind that.
-    var error: ChannelError?
+    /// What a side met behind that.
+    private(set) var error: ChannelError?
+    private(set) var failedSide = CopySide.sink
+
+    /// Nothing follows.
+    mutating func fail(_ error: ChannelError, of side: CopySide) {
+        self.error = error
+        failedSide = side
+    }
 
     /// Writes to a sink, and notes what came of it.
     fileprivate mutating func put(_ bytes: RawSpan, to sink: any CopySink, waits: Bool) {
@@ -24,7 +37,7 @@ struct CopiedPiece {
         do throws(ChannelError) {
             isSinkFull = try sink.put(bytes, waits: waits, &written)
         } catch {
-            self.error = error
+            fail(error, of: .sink)
         }
         counts.bytesWritten += written
     }
@@ -42,19 +55,20 @@ extension CopySource {
             let text = try waitingText(upTo: min(limit, 16_384), waits: waits)
             if text.isEmpty { return nil }
             var bytes: [UInt8] = []
-            let count = try sink.encodeStart(of: text, into: &bytes)
+            let count: Int
+            do throws(ChannelError) {
+                count = try sink.encodeStart(of: text, into: &bytes)
+            } catch {
+                piece.fail(error, of: .sink)
+                return piece
+            }
             piece.put(bytes.span.bytes, to: sink, waits: waits)
             if piece.error != nil { return piece }
             try dropText(count)
             piece.counts.read = count
             return piece
         }
-        let isThere = try takeBytes(upTo: limit, waits: waits) { bytes in
-            piece.put(bytes, to: sink, waits: waits)
-            piece.counts.read = piece.counts.bytesWritten
-            return piece.counts.read
-        }
-        return isThere ? piece : nil
+        return try moveBytes(to: sink, upTo: limit, waits: waits)
     }
 
     /// Moves all, up to a limit, and waits for both ends.
@@ -84,6 +98,20 @@ extension CopySource {
             counts += piece.counts
             if let error = piece.error { throw error }
         }
+    }
+}
+
+extension LendingSource {
+    func moveBytes(
+        to sink: any CopySink, upTo limit: Int, waits: Bool
+    ) throws(ChannelError) -> CopiedPiece? {
+        var piece = CopiedPiece()
+        let isThere = try takeBytes(upTo: limit, waits: waits) { bytes in
+            piece.put(bytes, to: sink, waits: waits)
+            piece.counts.read = piece.counts.bytesWritten
+            return piece.counts.read
+        }
+        return isThere ? piece : nil
     }
 }
 

@@ -10,13 +10,12 @@ protocol CopySource: AnyObject {
     func passesUntouched(to text: TextOptions?) -> Bool
     func attachSource(_ copy: ChannelCopy)
     func detachSource(_ copy: ChannelCopy)
-    /// Lends `body` what is there, up to `limit` bytes; waits for it if that is asked for.
+    /// Moves what is there, up to `limit` bytes, to a sink; waits for it if that is asked for.
     ///
-    /// - Parameter body: answers how many bytes it took; the others are still there.
-    /// - Returns: whether any are there; not at the end.
-    func takeBytes(
-        upTo limit: Int, waits: Bool, _ body: (RawSpan) -> Int
-    ) throws(ChannelError) -> Bool
+    /// - Returns: `nil` when nothing is there.
+    func moveBytes(
+        to sink: any CopySink, upTo limit: Int, waits: Bool
+    ) throws(ChannelError) -> CopiedPiece?
     /// What is there as text, up to `limit` characters; waits for it if that is asked for.
     ///
     /// - Returns: characters that ``dropText(_:)`` is to take; none when none are there.
@@ -35,6 +34,17 @@ protocol CopySource: AnyObject {
     var turnLimit: Int { get }
 }
 
+/// A source that has its bytes in memory.
+protocol LendingSource: CopySource {
+    /// Lends `body` what is there, up to `limit` bytes; waits for it if that is asked for.
+    ///
+    /// - Parameter body: answers how many bytes it took; the others are still there.
+    /// - Returns: whether any are there; not at the end.
+    func takeBytes(
+        upTo limit: Int, waits: Bool, _ body: (RawSpan) -> Int
+    ) throws(ChannelError) -> Bool
+}
+
 /// Where a copy writes.
 protocol CopySink: AnyObject {
     var textOptions: TextOptions? { get }
@@ -48,15 +58,21 @@ protocol CopySink: AnyObject {
     func put(
         _ bytes: RawSpan, waits: Bool, _ written: inout Int
     ) throws(ChannelError) -> Bool
+    /// All that there was to come has been put: the copy has not failed and was not stopped.
+    func inputHasEnded() throws(ChannelError)
     /// The copy is over: text that ends with it is closed.
     func endText(_ written: inout Int) throws(ChannelError)
     /// Whether all that was put has gone out; what has not is sent now.
     func isAllOut() -> Bool
 }
 
+extension CopySink {
+    func inputHasEnded() throws(ChannelError) {}
+}
+
 // MARK: - Channels
 
-extension Channel: CopySource, CopySink {
+extension Channel: LendingSource, CopySink {
     func passesUntouched(to theirs: TextOptions?) -> Bool {
         guard let theirs else { return true }
         let mine = shared.values.text

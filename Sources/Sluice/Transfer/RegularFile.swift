@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A regular file as an end of a copy: read from an offset on, or written from its beginning.
+// A regular file as an end of a copy: sent or read from an offset on, or written from one on.
 // Disks are waited for: epoll(7) knows no readiness of files.
 
 import CSystemCalls
@@ -9,7 +9,7 @@ import Glibc
 /// A regular file that is read or written from front to back.
 final class RegularFile {
     let path: String
-    private let file: Descriptor
+    private let file: SharedDescriptor
     private var offset: Int
     /// Where reading ends.
     private let end: Int
@@ -19,6 +19,11 @@ final class RegularFile {
     private var output: TextOutput
     /// Bytes that were read and do not make a character yet.
     private var rest: [UInt8] = []
+    /// The part that a copy has given the kernel last.
+    private var sending: FileRange?
+    private weak var copy: ChannelCopy?
+    /// Whether nothing stands any more behind where writing began.
+    private var isCut = true
 
     /// Opens a part of a file for reading.
     init(
@@ -34,22 +39,32 @@ final class RegularFile {
         self.text = text
         input = TextInput(text ?? TextOptions())
         output = TextOutput(text ?? TextOptions())
-        self.file = file
+        self.file = SharedDescriptor(file)
     }
 
-    /// Makes a file, or empties one, for writing.
-    init(writing path: String, as text: TextOptions?) throws(ChannelError) {
-        let file = try Self.opened(path, O_WRONLY | O_CREAT)
-        _ = try Self.size(of: file, at: path)
+    /// Makes a file, or empties one, for writing; or cuts one off at an offset, to go on there.
+    ///
+    /// - Parameter isCutLater: whether it is emptied or cut off only by the first bytes, or by an
+    ///   end without any.
+    init(
+        writing path: String, from offset: Int = 0, as text: TextOptions?,
+        isCutLater: Bool = false
+    ) throws(ChannelError) {
+        let file = try Self.opened(path, O_WRONLY | (offset == 0 ? O_CREAT : 0))
+        let size = try Self.size(of: file, at: path)
+        guard 0...size ~= offset else { throw .file(path: path, .invalidArgument) }
         // Not before it is known to be a regular file.
-        guard ftruncate(file.number, 0) == 0 else { throw .file(path: path, .last) }
+        guard isCutLater || ftruncate(file.number, offset) == 0,
+            lseek(file.number, offset, SEEK_SET) == offset
+        else { throw .file(path: path, .last) }
+        isCut = !isCutLater
         self.path = path
-        offset = 0
+        self.offset = offset
         end = .max
         self.text = text
         input = TextInput(text ?? TextOptions())
         output = TextOutput(text ?? TextOptions())
-        self.file = file
+        self.file = SharedDescriptor(file)
     }
 
     private static func opened(_ path: String, _ mode: CInt) throws(ChannelError) -> Descriptor {
@@ -73,20 +88,41 @@ final class RegularFile {
         return Int(facts.st_size)
     }
 
+    /// Makes sure that a path can be written to, and changes nothing.
+    ///
+    /// - Throws: ``ChannelError/file(path:_:)``.
+    static func checkWriting(_ path: String, from offset: Int) throws(ChannelError) {
+        do throws(ChannelError) {
+            let file = try opened(path, O_WRONLY)
+            guard 0...(try size(of: file, at: path)) ~= offset else {
+                throw .file(path: path, .invalidArgument)
+            }
+        } catch {
+            guard offset == 0, error == .file(path: path, .noEntry) else { throw error }
+            // It would be made in its folder.
+            let name = path.utf8.lastIndex(of: UInt8(ascii: "/"))
+            let folder = name.map { String(path[...$0]) } ?? (path.isEmpty ? "" : ".")
+            if access(folder, W_OK | X_OK) != 0 { throw .file(path: path, .last) }
+        }
+    }
+
     /// How many bytes are left to read.
     var left: Int { end - offset }
 
-    /// The part that is left, for the kernel to send.
-    func range() throws(ChannelError) -> FileRange {
-        do throws(ErrorCode) {
-            return FileRange(try file.duplicate(), at: path, from: offset, count: left)
-        } catch {
-            throw .file(path: path, error)
-        }
+    /// The part that is left, or its beginning, for the kernel to send.
+    func range(upTo limit: Int = .max) -> FileRange {
+        FileRange(file, at: path, from: offset, count: min(left, limit))
+    }
+
+    /// Takes away what stands behind where writing began, once.
+    private func cut() throws(ChannelError) {
+        if isCut { return }
+        guard ftruncate(file.number, offset) == 0 else { throw .file(path: path, .last) }
+        isCut = true
     }
 }
 
-/// Mirrors can't copy a descriptor, which has one owner.
+/// Mirrors can't copy how far the text has come.
 extension RegularFile: CustomReflectable {
     var customMirror: Mirror { Mirror(self, children: []) }
 }
@@ -96,9 +132,16 @@ extension RegularFile: CustomReflectable {
 extension RegularFile: CopySource {
     func passesUntouched(to theirs: TextOptions?) -> Bool { text == nil || theirs == nil }
 
-    func attachSource(_ copy: ChannelCopy) { copy.goOnLater() }
+    func attachSource(_ copy: ChannelCopy) {
+        self.copy = copy
+        copy.goOnLater()
+    }
 
-    func detachSource(_ copy: ChannelCopy) {}
+    func detachSource(_ copy: ChannelCopy) {
+        // It goes out all the same; a failure is the channel's own from now on.
+        sending?.forget()
+        sending = nil
+    }
 
     func goOn(_ copy: ChannelCopy) { copy.goOnLater() }
 
@@ -108,13 +151,40 @@ extension RegularFile: CopySource {
 
     var hasEnded: Bool { (left == 0 && rest.isEmpty) || input.isAtEndMark }
 
-    func takeBytes(
-        upTo limit: Int, waits: Bool, _ body: (RawSpan) -> Int
-    ) throws(ChannelError) -> Bool {
-        let bytes = try read(upTo: limit)
-        if bytes.isEmpty { return false }
-        offset -= bytes.count - body(bytes.span.bytes)
-        return true
+    func moveBytes(
+        to sink: any CopySink, upTo limit: Int, waits: Bool
+    ) throws(ChannelError) -> CopiedPiece? {
+        // Only sockets take files from the kernel's hand: sendfile(2).
+        guard let channel = sink as? Channel else { throw .file(path: path, .notSupported) }
+        if left == 0 { return nil }
+        let range = range(upTo: min(limit, 65_536))
+        let count = range.left
+        offset += count
+        var unsent = count
+        range.isFollowed = true
+        range.onSent = { unsent -= $0 }
+        var piece = CopiedPiece()
+        do throws(SocketError) {
+            try channel.queue(range, isCopied: true)
+        } catch {
+            range.forget()
+            piece.fail(.socket(error), of: .sink)
+            return piece
+        }
+        if let failure = range.failure {
+            range.forget()
+            piece.counts.add(count - unsent)
+            piece.fail(failure, of: failure.isOfFile ? .source : .sink)
+            return piece
+        }
+        range.onFailed = { [weak copy] error in
+            copy?.takeBack(unsent)
+            copy?.failed(error, of: error.isOfFile ? .source : .sink)
+        }
+        sending = range
+        piece.counts.add(count)
+        piece.isSinkFull = channel.isDue
+        return piece
     }
 
     /// - Returns: the next bytes; none at the end.
@@ -180,6 +250,8 @@ extension RegularFile: CopySink {
 
     func isAllOut() -> Bool { true }
 
+    func inputHasEnded() throws(ChannelError) { try cut() }
+
     func endText(_ written: inout Int) throws(ChannelError) {
         if text == nil { return }
         var bytes: [UInt8] = []
@@ -190,6 +262,7 @@ extension RegularFile: CopySink {
     func put(
         _ bytes: RawSpan, waits: Bool, _ written: inout Int
     ) throws(ChannelError) -> Bool {
+        if bytes.byteCount > 0 { try cut() }
         var start = 0
         while start < bytes.byteCount {
             let count: Int
@@ -218,4 +291,9 @@ extension RegularFile: CopySink {
             throw .text(error, at: path)
         }
     }
+}
+
+extension ChannelError {
+    /// Whether it is about a file.
+    fileprivate var isOfFile: Bool { if case .file = self { true } else { false } }
 }
