@@ -2,7 +2,7 @@
 # `make` alone lists the targets.
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test check sanitize soak fuzz bench docs api rows format clean
+.PHONY: help build demo test check sanitize soak fuzz bench million attacks reloads docs api rows format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /|/' \
@@ -37,6 +37,15 @@ fuzz: ## the fuzz targets, a minute each
 
 bench: ## Sluice beside its peers; writes Benchmarks/RESULTS.md
 	@Scripts/bench.sh
+
+million: ## a million connections held at once; writes its part of Benchmarks/RESULTS.md
+	@Scripts/million.sh
+
+attacks: ## a server under attack, and its honest clients; writes its part of Benchmarks/RESULTS.md
+	@Scripts/attacks.sh
+
+reloads: ## reloads and killed workers under load; writes its part of Benchmarks/RESULTS.md
+	@Scripts/reloads.sh
 
 docs: ## the documentation, under .build/docs and .build/docs-text
 	@Scripts/check-docs.sh

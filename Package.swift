@@ -125,6 +125,36 @@ let package = Package(
             swiftSettings: settings
         ),
         .target(
+            name: "BenchmarkSupport", dependencies: ["CSystemCalls"], path: "Benchmarks/Support",
+            swiftSettings: settings),
+        .executableTarget(
+            name: "MillionBenchmark",
+            dependencies: [
+                "BenchmarkSupport", "Sluice",
+                .product(
+                    name: "ArgumentParser", package: "swift-argument-parser",
+                    condition: .when(traits: ["Command", "Complete"])),
+            ],
+            path: "Benchmarks/Million", swiftSettings: settings),
+        .executableTarget(
+            name: "AttackBenchmark",
+            dependencies: [
+                "BenchmarkSupport", "Sluice",
+                .product(
+                    name: "ArgumentParser", package: "swift-argument-parser",
+                    condition: .when(traits: ["Command", "Complete"])),
+            ],
+            path: "Benchmarks/Attacks", swiftSettings: settings),
+        .executableTarget(
+            name: "ReloadBenchmark",
+            dependencies: [
+                "BenchmarkSupport", "Sluice",
+                .product(
+                    name: "ArgumentParser", package: "swift-argument-parser",
+                    condition: .when(traits: ["Command", "Complete"])),
+            ],
+            path: "Benchmarks/Reloads", swiftSettings: settings),
+        .target(
             name: "TestSupport", dependencies: ["Sluice", "SluiceText"], path: "Tests/Support",
             swiftSettings: settings),
         .testTarget(

@@ -16,6 +16,7 @@ let package = Package(
     products: [
         .executable(name: "compare", targets: ["Compare"]),
         .executable(name: "count-lines", targets: ["CountLines"]),
+        .executable(name: "connection-states", targets: ["ConnectionStates"]),
         .executable(name: "resolving-server", targets: ["ResolvingServer"]),
         .executable(name: "peer-epoll", targets: ["EpollPeer"]),
         .executable(name: "peer-libevent", targets: ["LibeventPeer"]),
@@ -33,6 +34,11 @@ let package = Package(
             name: "CountLines",
             dependencies: ["CAllocations", .product(name: "Sluice", package: "sluice")],
             path: "Allocations/CountLines"
+        ),
+        .executableTarget(
+            name: "ConnectionStates",
+            dependencies: ["CAllocations", .product(name: "Sluice", package: "sluice")],
+            path: "Allocations/ConnectionStates"
         ),
         .target(
             name: "CNameServer", path: "Resolving/CNameServer", cSettings: warnings,

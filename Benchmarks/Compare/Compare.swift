@@ -25,7 +25,8 @@ struct Compare {
             try writePage(results, arguments)
         } else {
             Progress.end()
-            let page = Page(results: results, arguments: arguments, memory: [], lines: "")
+            let page = Page(
+                results: results, arguments: arguments, memory: [], lines: "", states: "")
             print(page.excerpt(scenarios))
         }
         let missed = Budget.all.filter { $0.isMissed(in: results) == true }
@@ -36,9 +37,13 @@ struct Compare {
         let memory = try MemoryCycle.all(arguments)
         Progress.write("lines")
         let lines = try Measurement.output(of: "count-lines")
+        Progress.write("states")
+        let states = try Measurement.output(of: "connection-states")
         Progress.end()
-        let page = Page(results: results, arguments: arguments, memory: memory, lines: lines).text()
-        try page.write(to: arguments.output, atomically: true, encoding: .utf8)
+        let page = Page(
+            results: results, arguments: arguments, memory: memory, lines: lines, states: states,
+            kept: KeptSections.text(ofPageAt: arguments.output))
+        try page.text().write(to: arguments.output, atomically: true, encoding: .utf8)
         print("wrote \(arguments.output.path)")
     }
 }

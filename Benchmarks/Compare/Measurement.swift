@@ -26,12 +26,14 @@ struct Report: Decodable {
     let connections: Int
     let errors: Int
     let seconds: Double
+    let connectSeconds: Double?
     let requestsPerSecond: Double
     let bytesReceived: Double
     let latencyUs: Latency?
     let connectionsPerSecond: Double?
     let serverCpuUs: Double?
     let serverCpuUsPerRequest: CPU?
+    let serverCpuUsPerConnection: Double?
     let serverMemoryPerConnection: Memory?
 }
 

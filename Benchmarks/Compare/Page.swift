@@ -10,13 +10,19 @@ struct Page {
     let memory: [MemoryCycle]
     /// The table of what reading lines costs.
     let lines: String
+    /// The table of what a channel keeps in each state.
+    let states: String
+
+    /// What other programs have written into the page.
+    var kept = ""
 
     func text() -> String {
         """
         # Results
 
         Sluice beside its peers, from one run of `make bench`. Figures are medians of \(arguments.rounds) rounds; ratios
-        are medians of the rounds' own ratios, since every contestant is measured in every round.
+        are medians of the rounds' own ratios, since every contestant is measured in every round. The parts on
+        attacks and on a million connections come from runs of their own.
 
         ## Budgets
 
@@ -43,6 +49,12 @@ struct Page {
         ## Memory for a connection, 10,000 connections
 
         \(memoryTable())
+
+        ### In each state
+
+        Bytes of the heap for each channel, exactly, without the allocator's own; over Unix sockets.
+
+        \(states.trimmingCharacters(in: .newlines))
 
         ### When all have closed, on several reactors
 
@@ -84,7 +96,16 @@ struct Page {
 
         \(reactors())
 
-        ## Machine, versions, method
+        ## 15,000 connections
+
+        Echo of 64 bytes: the connections are opened as fast as each server lets them in, of the load's 256 at a
+        time, and are then sent \(Scenario.manyRate) messages a second together; latencies count from when a message was due.
+        The second table has Sluice's figures as parts of SwiftNIO's: less is better, but for what is opened a
+        second.
+
+        \(manyConnections())
+
+        \(kept)## Machine, versions, method
 
         \(Machine.lines().map { "- \($0)" }.joined(separator: "\n"))
         - Server on core 0, load on core 1 (`taskset`), but for several reactors and what they leave in memory; TCP over
@@ -110,6 +131,7 @@ struct Page {
         case Scenario.churn: churn()
         case Scenario.datagrams: datagrams()
         case Scenario.resolving: resolving()
+        case Scenario.many: manyConnections()
         case Scenario.saturated, Scenario.steady, Scenario.spreading:
             reactors(scenario.name, scenario.contestants)
         default: echo(scenario.name, scenario.contestants)
@@ -279,13 +301,13 @@ struct Page {
             })
     }
 
-    private func table(_ heads: [String], _ rows: [[String]]) -> String {
+    func table(_ heads: [String], _ rows: [[String]]) -> String {
         let line = { (cells: [String]) in "| " + cells.joined(separator: " | ") + " |" }
         let rule = heads.indices.map { $0 == 0 ? "---" : "--:" }
         return ([line(heads), line(rule)] + rows.map(line)).joined(separator: "\n")
     }
 
-    private func number(_ value: Double?, _ digits: Int) -> String {
+    func number(_ value: Double?, _ digits: Int) -> String {
         guard let value else { return "-" }
         return String(format: "%.\(digits)f", value)
     }

@@ -137,6 +137,7 @@ struct Scenario: Hashable {
                 name: resolving, service: "echo",
                 load: ["--connections", "1000", "--rate", "10000"] + time,
                 contestants: [.servingOnly, .servingAndResolving]),
+            manyConnections(time),
         ] + (Quota.isAvailable ? reactors(time) : [])
     }
 

@@ -32,6 +32,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+/* Behind the others: the compiler takes what is declared first for a part of that module. */
+#include "processes.h"
+
 /* FIONREAD's number is a macro with a cast. */
 static inline int csystem_unread(int descriptor, int *count) {
     return ioctl(descriptor, FIONREAD, count);

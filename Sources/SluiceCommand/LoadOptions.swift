@@ -16,6 +16,17 @@ struct LoadOptions: ParsableArguments {
     @Option(help: "How many connections; sockets for udp://.")
     var connections = 100
 
+    @Option(
+        help: ArgumentHelp(
+            """
+            Connect from these addresses of this machine in turn: 127.0.1.1, \
+            127.0.1.1-127.0.1.40, 127.0.2.0/28, or several with commas; may be given several \
+            times, 65536 addresses in all. Each has ports of its own: with one there are about \
+            28000 connections to a target.
+            """, valueName: "list"),
+        transform: SourceList.init)
+    var source: [SourceList] = []
+
     @Option(help: "How long to measure.")
     var duration = DurationArgument(.seconds(10))
 
@@ -97,7 +108,19 @@ struct LoadOptions: ParsableArguments {
             let observer = ProcessObserver(processID: observe)
             try require(observe > 0 && observer.exists, "--observe: no process \(observe)")
         }
+        try validateSources()
         try validateDatagrams()
+    }
+
+    private func validateSources() throws {
+        guard let source = try SourceList.united(source).first else { return }
+        guard case .address(.unix) = target.endpoint else {
+            let known = target.endpoint.numericAddress?.ipAddress
+            return try require(
+                known.map { $0.isIPv6 == source.isIPv6 } ?? true,
+                "--source: \(source) can't connect to \(target), which is of the other family")
+        }
+        throw ValidationError("--source is for tcp:// and udp://")
     }
 
     private func validateDatagrams() throws {
@@ -135,6 +158,8 @@ struct LoadOptions: ParsableArguments {
         workload.warmUp = warmUp.duration
         workload.ramp = ramp.duration
         workload.connectTimeout = connectTimeout.duration
+        // They were checked when the command line was read.
+        if let sources = try? SourceList.united(source) { workload.sources = sources }
         if let datagramTimeout { workload.datagramTimeout = datagramTimeout.duration }
         return workload
     }

@@ -46,10 +46,11 @@ extension LoadReport {
     private var noun: String { workload.target.usesDatagrams ? "socket" : "connection" }
 
     private var countRows: [(String, String)] {
-        var rows = [
-            ("\(noun)s", NumberText.grouped(result.connectionCount)),
-            ("measured", NumberText.fixed(result.duration / .seconds(1), digits: 2) + " s"),
-        ]
+        var rows = [("\(noun)s", NumberText.grouped(result.connectionCount))]
+        if !workload.sources.isEmpty {
+            rows.append(("sources", NumberText.grouped(workload.sources.count)))
+        }
+        rows.append(("measured", NumberText.fixed(result.duration / .seconds(1), digits: 2) + " s"))
         if expectsAnswers {
             let rate = NumberText.grouped(Int(result.requestsPerSecond.rounded()))
             rows.append(
@@ -122,6 +123,7 @@ extension LoadReport {
             ("requests", .integer(result.requestCount)),
             ("errors", .integer(result.errorCount)),
             ("error_kinds", errorKinds),
+            ("connect_seconds", .number(result.connectDuration / .seconds(1))),
             ("seconds", .number(result.duration / .seconds(1))),
             ("requests_per_second", .number(result.requestsPerSecond)),
             ("latency_us", latencies),
@@ -129,6 +131,9 @@ extension LoadReport {
             ("bytes_received", .integer(result.bytesReceived)),
             ("bytes_received_per_second", .number(result.perSecond(result.bytesReceived))),
         ]
+        if !workload.sources.isEmpty {
+            members.append(("sources", .integer(workload.sources.count)))
+        }
         if workload.kind == .churn {
             members.append(("connections_per_second", .number(result.connectionsPerSecond)))
         }
@@ -162,6 +167,7 @@ extension LoadReport {
                     ("total", .optional(cost.totalMicrosecondsPerRequest)),
                 ])
             ),
+            ("server_cpu_us_per_connection", .optional(cost.microsecondsPerConnection)),
             (
                 "server_memory_per_connection",
                 .object([

@@ -38,6 +38,7 @@ final class LoadSession {
         let terminate = try reactor.onSignal(.terminate) { self.interrupt() }
         let ticking = reactor.every(.seconds(1)) { self.progress?.show(self.engine.result) }
         samples.memoryBefore = observer?.residentByteCount
+        samples.timeAtStart = observer?.processorTime
         engine.onPhase = { self.entered($0) }
         engine.connect()
         engine.run()
@@ -70,7 +71,10 @@ final class LoadSession {
     private func becameReady() {
         guard let observer else { return engine.begin() }
         reactor.after(Self.rest) {
-            if !self.options.churn { self.samples.memoryIdle = observer.residentByteCount }
+            if !self.options.churn {
+                self.samples.memoryIdle = observer.residentByteCount
+                self.samples.timeIdle = observer.processorTime
+            }
             self.engine.begin()
         }
     }

@@ -10,7 +10,7 @@ import SluiceText
 /// A worker: what it was told, and what it has reported.
 final class LoadWorker {
     /// Which part of the load it carries.
-    let share: LoadShare
+    let share: Share
     /// How far it has come.
     private(set) var phase = LoadRun.Phase.idle
     /// What it has measured so far.
@@ -29,7 +29,7 @@ final class LoadWorker {
     /// Starts a worker in a process of its own.
     ///
     /// - Throws: ``SocketError`` when its process or its line can't be made.
-    init(_ share: LoadShare, arguments: [String], on reactor: Reactor) throws(SocketError) {
+    init(_ share: Share, arguments: [String], on reactor: Reactor) throws(SocketError) {
         self.share = share
         let pair = try Socket.makePair()
         let words = ["load-worker", "--share", "\(share)"] + arguments
@@ -42,7 +42,7 @@ final class LoadWorker {
     ///
     /// - Throws: ``SocketError`` when its line can't be made, or the other reactor has ended.
     init(
-        _ share: LoadShare, of workload: Workload, by worker: Reactor.Handle, on reactor: Reactor
+        _ share: Share, of workload: Workload, by worker: Reactor.Handle, on reactor: Reactor
     ) throws(SocketError) {
         self.share = share
         process = nil

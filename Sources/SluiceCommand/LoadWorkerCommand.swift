@@ -14,7 +14,7 @@ struct LoadWorkerCommand: ParsableCommand {
         commandName: "load-worker", abstract: "Carry a share of a load.", shouldDisplay: false)
 
     @Option(help: "Which share, such as 0/4.")
-    var share: LoadShare
+    var share: Share
 
     @OptionGroup var options: LoadOptions
 

@@ -1,29 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `sluice serve --udp`: the same services for datagrams, and what of the options they have no use
-// for.
+// `sluice serve --udp`: the same services for datagrams.
 
-import ArgumentParser
 import Sluice
 
 extension ServeCommand {
-    /// Refuses what means nothing where there are no connections.
-    func validateDatagrams() throws {
-        let refused = [
-            ("--style", style != .callback), ("--max-connections", maxConnections != nil),
-            ("--idle-timeout", idleTimeout != nil), ("--backlog", backlog != nil),
-            ("--drain", drain != nil), ("--encoding", text.encoding != nil),
-            ("--translation", text.translation != nil), ("--end-mark", text.endMark != nil),
-        ]
-        if let (name, _) = refused.first(where: \.1) {
-            throw ValidationError("\(name) is for connections, and --udp has none")
-        }
-    }
-
     /// Serves datagrams until a signal comes; nothing is waited for then.
-    func serveDatagrams(
-        at addresses: [SocketAddress], _ reactor: Reactor
-    ) throws(SocketError) {
+    func serveDatagrams() throws {
+        let addresses = try listeningAddresses()
+        let reactor = try Reactor()
         if workers == 1 {
             reactor.onError = complain
             var sockets = try DatagramSockets(

@@ -37,7 +37,7 @@ final class WorkerGroup: LoadEngine {
     init(processes count: Int, arguments: [String], on reactor: Reactor) throws(SocketError) {
         self.reactor = reactor
         for index in 0..<count {
-            let share = LoadShare(index: index, count: count)
+            let share = Share(index: index, count: count)
             add(try LoadWorker(share, arguments: arguments, on: reactor))
         }
     }
@@ -50,7 +50,7 @@ final class WorkerGroup: LoadEngine {
         let threads = try ReactorGroup(count: count)
         self.threads = threads
         for (index, handle) in threads.handles.enumerated() {
-            let share = LoadShare(index: index, count: count)
+            let share = Share(index: index, count: count)
             add(try LoadWorker(share, of: workload, by: handle, on: reactor))
         }
     }

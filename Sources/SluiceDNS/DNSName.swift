@@ -106,11 +106,11 @@ package struct DNSName: Hashable, Sendable {
 extension DNSName {
     package static func == (one: Self, other: Self) -> Bool {
         // Lengths of labels are below the letters.
-        one.bytes.elementsEqual(other.bytes) { smallLetter($0) == smallLetter($1) }
+        one.bytes.elementsEqual(other.bytes) { $0.smallLetter == $1.smallLetter }
     }
 
     package func hash(into hasher: inout Hasher) {
-        for byte in bytes { hasher.combine(smallLetter(byte)) }
+        for byte in bytes { hasher.combine(byte.smallLetter) }
     }
 
     /// Whether this is the root, which has no name.
@@ -143,14 +143,9 @@ extension DNSName {
         let (mine, theirs) = (labels, other.labels)
         return mine.count >= theirs.count
             && zip(mine.suffix(theirs.count), theirs).allSatisfy { one, other in
-                one.elementsEqual(other) { smallLetter($0) == smallLetter($1) }
+                one.elementsEqual(other) { $0.smallLetter == $1.smallLetter }
             }
     }
-}
-
-/// A capital ASCII letter as the small one, any other byte as it is.
-func smallLetter(_ byte: UInt8) -> UInt8 {
-    (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) ? byte | 0x20 : byte
 }
 
 /// Whether a byte may stand in the name of a host.

@@ -100,6 +100,6 @@ private struct HostIndex {
     /// Small letters, and no dot at the end.
     private static func key(_ name: String) -> String {
         let bytes = name.utf8.last == UInt8(ascii: ".") ? name.utf8.dropLast() : name.utf8[...]
-        return String(decoding: bytes.map(smallLetter), as: UTF8.self)
+        return String(decoding: bytes.map(\.smallLetter), as: UTF8.self)
     }
 }

@@ -56,12 +56,11 @@ struct NameInquiry {
 
     /// Why no host can have a name.
     ///
-    /// Those of another network stay on this machine. Source: RFC 7686, 2.
+    /// Asked of whoever comes without a resolver, too.
     private static func refusal(ofHost name: String) -> ResolverError.Reason? {
         if !name.utf8.allSatisfy({ $0 < 0x80 }) { return .invalidInternationalName }
-        guard let text = DNSName(name)?.hostText else { return .unknownName }
-        let last = text.split(separator: ".").last
-        return last?.lowercased() == "onion" ? .unknownName : nil
+        let isHost = SpecialNames.canBeAsked(name) && DNSName(name)?.hostText != nil
+        return isHost ? nil : .unknownName
     }
 }
 

@@ -30,7 +30,7 @@ final class ChurnSlot {
         begin = MonotonicClock.now
         let place = run.opening.known.map(Endpoint.address) ?? run.workload.target.endpoint
         do throws(SocketError) {
-            attempt = try run.client.connect(to: place) { self.decided($0) }
+            attempt = try run.nextClient().connect(to: place) { self.decided($0) }
         } catch {
             failed(LoadErrorKind(error.code))
         }

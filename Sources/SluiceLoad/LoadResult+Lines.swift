@@ -8,6 +8,7 @@ extension LoadResult {
     public var lines: [String] {
         var lines = [
             "connections \(connectionCount)", "requests \(requestCount)", "churned \(churnCount)",
+            "connecting \(connectDuration.wholeNanoseconds)",
             "nanoseconds \(duration.wholeNanoseconds)", "sent \(bytesSent)",
             "received \(bytesReceived)", "cut \(isCutShort ? 1 : 0)",
         ]
@@ -41,6 +42,7 @@ extension LoadResult {
         case "connections": connectionCount = number
         case "requests": requestCount = number
         case "churned": churnCount = number
+        case "connecting": connectDuration = .nanoseconds(number)
         case "nanoseconds": duration = .nanoseconds(number)
         case "sent": bytesSent = number
         case "received": bytesReceived = number

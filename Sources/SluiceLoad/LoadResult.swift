@@ -12,6 +12,10 @@ public struct LoadResult: Equatable, Sendable {
     public var churnCount = 0
     /// What went wrong from the first connect on, by kind.
     public var errors: [LoadErrorKind: Int] = [:]
+    /// How long it took until each connect had its verdict.
+    ///
+    /// For a churn, how long the one connection took that it opens beforehand.
+    public var connectDuration = Duration.zero
     /// How long was measured.
     public var duration = Duration.zero
     /// How many bytes were written in the measured time.
@@ -54,6 +58,7 @@ public struct LoadResult: Equatable, Sendable {
         requestCount += other.requestCount
         churnCount += other.churnCount
         errors.merge(other.errors, uniquingKeysWith: +)
+        connectDuration = max(connectDuration, other.connectDuration)
         duration = max(duration, other.duration)
         bytesSent += other.bytesSent
         bytesReceived += other.bytesReceived

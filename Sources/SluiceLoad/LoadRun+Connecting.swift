@@ -50,7 +50,7 @@ extension LoadRun {
         opening.nextNumber += 1
         let place = opening.known.map(Endpoint.address) ?? workload.target.endpoint
         do throws(SocketError) {
-            opening.attempts[number] = try client.connect(to: place) { verdict in
+            opening.attempts[number] = try nextClient().connect(to: place) { verdict in
                 self.opening.attempts[number] = nil
                 self.decided(verdict)
             }

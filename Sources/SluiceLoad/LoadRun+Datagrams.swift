@@ -62,7 +62,8 @@ extension LoadRun {
 
     private func makeChannel(to address: SocketAddress) throws(SocketError) -> DatagramChannel {
         // A Unix socket is answered only where it has a name.
-        let local: SocketAddress? = address.ipAddress == nil ? .unnamed : nil
+        let local: SocketAddress? =
+            address.ipAddress == nil ? .unnamed : nextSource().map { .ip($0, port: 0) }
         return try DatagramChannel(
             on: reactor, connectedTo: address, from: local, options: socketOptions)
     }
@@ -72,7 +73,12 @@ extension LoadRun {
     private func lookUp() -> [SocketAddress] {
         guard case .host(let name, let port) = workload.target.endpoint else { return [] }
         do throws(ResolverError) {
-            return try HostName.addresses(of: name).map { .ip($0, port: port) }
+            var addresses = try HostName.addresses(of: name)
+            if let source = workload.sources.first {
+                addresses.removeAll { $0.isIPv6 != source.isIPv6 }
+                if addresses.isEmpty { throw ResolverError(name, .noAddressOfFamily) }
+            }
+            return addresses.map { .ip($0, port: port) }
         } catch {
             failed(.unresolved, "\(error)")
             return []

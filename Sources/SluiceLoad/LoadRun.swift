@@ -54,6 +54,8 @@ public final class LoadRun {
     var ramp: ConnectRamp
     var opening = Opening()
     var pace: Pace?
+    /// Which of the workload's sources the next connection comes from.
+    private var sourceTurn = 0
     /// Open connections that have not sent their first requests yet.
     var unprimed: [OpenConnection] = []
     var lossTimer: Timer?
@@ -169,6 +171,7 @@ extension LoadRun {
     /// All connects have their verdict.
     func connectingEnded() {
         guard phase == .connecting else { return }
+        result.connectDuration = .nanoseconds(Int64(MonotonicClock.now - opening.begin))
         if connections.isEmpty { return finish() }
         if workload.kind == .churn { closeConnections() }
         enter(.ready)
@@ -238,6 +241,21 @@ extension LoadRun {
         connections = []
         unprimed = []
     }
+}
+
+// MARK: - Where connections come from
+
+extension LoadRun {
+    /// The source that is in turn; `nil` where the kernel chooses.
+    func nextSource() -> IPAddress? {
+        let sources = workload.sources
+        if sources.isEmpty { return nil }
+        defer { sourceTurn = (sourceTurn + 1) % sources.count }
+        return sources[sourceTurn]
+    }
+
+    /// What opens the next connection.
+    func nextClient() -> Client { nextSource().map(client.from) ?? client }
 }
 
 // MARK: - Counting

@@ -8,6 +8,10 @@ public struct ServerSamples: Hashable, Sendable {
     public var memoryBefore: Int?
     /// Resident bytes when all connections were open and none had sent anything.
     public var memoryIdle: Int?
+    /// Processor time before the first connect.
+    public var timeAtStart: ProcessorTime?
+    /// Processor time when all connections were open and none had sent anything.
+    public var timeIdle: ProcessorTime?
     /// Resident bytes after the last answer, with the connections still open.
     public var memoryAfter: Int?
     /// Processor time when measuring began.
@@ -30,6 +34,11 @@ public struct ServerSamples: Hashable, Sendable {
                 cost.totalMicrosecondsPerRequest = total / Double(result.requestCount)
             }
         }
+        if let timeAtStart, let timeIdle, result.connectionCount > 0 {
+            cost.microsecondsPerConnection =
+                (timeIdle.total - timeAtStart.total).fractionalSeconds * 1e6
+                / Double(result.connectionCount)
+        }
         cost.idleBytesPerConnection = perConnection(memoryIdle, result)
         cost.bytesPerConnectionAfterTraffic = perConnection(memoryAfter, result)
         return cost
@@ -49,6 +58,9 @@ public struct ServerCost: Hashable, Sendable {
     public var userMicrosecondsPerRequest: Double?
     /// Processor time in the program and the kernel for an answered request.
     public var totalMicrosecondsPerRequest: Double?
+    /// Processor time in the program and the kernel for a connection that was opened and has not
+    /// sent anything.
+    public var microsecondsPerConnection: Double?
     /// Resident memory for an open connection that has not sent anything yet.
     public var idleBytesPerConnection: Double?
     /// Resident memory for an open connection after the load.

@@ -3,6 +3,8 @@
 // What a load does: how many connections, what they send, how fast and for how long.
 // A value, so that it can be divided among processes before anything is opened.
 
+public import Sluice
+
 /// What a load does to its target.
 public struct Workload: Hashable, Sendable {
     /// What the connections do once they are open.
@@ -60,6 +62,13 @@ public struct Workload: Hashable, Sendable {
     /// Initially 10 s.
     public var connectTimeout = Duration.seconds(10)
 
+    /// Which addresses of this machine the connections come from, in turn; with none the kernel
+    /// chooses.
+    ///
+    /// All of one family, and so is the target; of a target's name the addresses of that family are
+    /// tried. For Unix targets they mean nothing. Initially empty.
+    public var sources: [IPAddress] = []
+
     /// How long the answer to a datagram may take; after that the request counts as lost, and
     /// another one takes its place.
     ///
@@ -71,13 +80,25 @@ public struct Workload: Hashable, Sendable {
 
     /// One of `count` shares of this load; the first ones have a connection more where it does not
     /// divide.
+    ///
+    /// No two shares have a source in common, unless there are fewer sources than shares: then each
+    /// share has all of them and begins with another one.
     public func share(_ index: Int, of count: Int) -> Workload {
         var share = self
         share.connectionCount =
             connectionCount / count + (index < connectionCount % count ? 1 : 0)
         share.connectsAtOnce = max(1, connectsAtOnce / count)
+        share.sources = sources(of: index, of: count)
         if case .paced(let pacing) = kind { share.kind = .paced(pacing.share(index, of: count)) }
         return share
+    }
+
+    private func sources(of index: Int, of count: Int) -> [IPAddress] {
+        guard sources.count < count else {
+            return stride(from: index, to: sources.count, by: count).map { sources[$0] }
+        }
+        let turn = sources.isEmpty ? 0 : index % sources.count
+        return Array(sources[turn...] + sources[..<turn])
     }
 
     /// Whether what is asked for can be done by datagrams, where the target takes them.

@@ -28,8 +28,9 @@ extension Reactor {
                 logger.debug("connected", metadata: ["peer": "\(channel.peerAddress)"])
             case .arrived(let channel):
                 logger.debug("arrived", metadata: ["peer": "\(channel.peerAddress)"])
-            case .refused(let peer):
-                logger.notice("refused", metadata: ["peer": "\(peer)"])
+            case .refused(let peer, let reason):
+                logger.notice(
+                    "refused", metadata: ["peer": "\(peer)", "reason": "\(reason.rawValue)"])
             case .closed(let channel, let reason):
                 let level = reason.isOrdinary ? Logger.Level.debug : .notice
                 logger.log(level: level, "closed", metadata: channel.facts(reason))

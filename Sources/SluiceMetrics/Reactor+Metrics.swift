@@ -11,8 +11,8 @@ extension Reactor {
     /// | label | what |
     /// | --- | --- |
     /// | `sluice.connections.open` | a meter: as ``Sluice/ReactorCounters/channelCount`` |
-    /// | `sluice.connections.accepted`, `.connected`, `.arrived`, `.refused` | counters |
-    /// | `sluice.connections.closed` | a counter for each `reason` |
+    /// | `sluice.connections.accepted`, `.connected`, `.arrived` | counters |
+    /// | `sluice.connections.refused`, `.closed` | a counter for each `reason` |
     /// | `sluice.bytes.received`, `.sent` | counters |
     /// | `sluice.turn.duration` | a timer: how long all else on the reactor has waited |
     /// | `sluice.mailbox.depth` | a recorder: letters from other threads that a turn found |
@@ -63,7 +63,7 @@ private final class ReactorMetrics {
     private let accepted: Counter
     private let connected: Counter
     private let arrived: Counter
-    private let refused: Counter
+    private var refused: [String: Counter] = [:]
     private var closed: [String: Counter] = [:]
     private let received: Counter
     private let sent: Counter
@@ -86,7 +86,6 @@ private final class ReactorMetrics {
         accepted = counter("sluice.connections.accepted")
         connected = counter("sluice.connections.connected")
         arrived = counter("sluice.connections.arrived")
-        refused = counter("sluice.connections.refused")
         received = counter("sluice.bytes.received")
         sent = counter("sluice.bytes.sent")
         turn = timer("sluice.turn.duration")
@@ -100,8 +99,10 @@ private final class ReactorMetrics {
         case .accepted: accepted.increment()
         case .connected: connected.increment()
         case .arrived: arrived.increment()
-        case .refused: refused.increment()
-        case .closed(_, let reason): closedCounter(of: reason.label).increment()
+        case .refused(_, let reason):
+            counter("sluice.connections.refused", of: reason.label, in: &refused).increment()
+        case .closed(_, let reason):
+            counter("sluice.connections.closed", of: reason.label, in: &closed).increment()
         case .turned(let length):
             turn.record(duration: length.duration)
             mailbox.record(length.letterCount)
@@ -117,13 +118,31 @@ private final class ReactorMetrics {
         last = counters
     }
 
-    private func closedCounter(of reason: String) -> Counter {
-        if let known = closed[reason] { return known }
+    private func counter(
+        _ label: String, of reason: String, in known: inout [String: Counter]
+    ) -> Counter {
+        if let counter = known[reason] { return counter }
         let counter = Counter(
-            label: "sluice.connections.closed", dimensions: dimensions + [("reason", reason)],
-            factory: factory)
-        closed[reason] = counter
+            label: label, dimensions: dimensions + [("reason", reason)], factory: factory)
+        known[reason] = counter
         return counter
+    }
+}
+
+extension RefusalReason {
+    /// Its name as labels are written.
+    fileprivate var label: String {
+        switch self {
+        case .denied: "denied"
+        case .connections: "connections"
+        case .rate: "rate"
+        case .addressConnections: "address_connections"
+        case .addressRate: "address_rate"
+        case .networkConnections: "network_connections"
+        case .networkRate: "network_rate"
+        case .sourceTable: "source_table"
+        case .descriptors: "descriptors"
+        }
     }
 }
 
@@ -136,9 +155,15 @@ extension EndReason {
         case .reset: "reset"
         case .timedOut(.idle): "timed_out_idle"
         case .timedOut(.linger): "timed_out_linger"
+        case .timedOut(.firstByte): "timed_out_first_byte"
+        case .timedOut(.message): "timed_out_message"
+        case .timedOut(.writeProgress): "timed_out_write_progress"
+        case .timedOut(.lifetime): "timed_out_lifetime"
         case .limit(.input): "limit_input"
         case .limit(.line): "limit_line"
         case .limit(.descriptors): "limit_descriptors"
+        case .limit(.output): "limit_output"
+        case .limit(.reactorBuffers): "limit_reactor_buffers"
         case .drained: "drained"
         case .moved: "moved"
         case .failed: "failed"

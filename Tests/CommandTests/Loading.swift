@@ -20,6 +20,9 @@ extension CommandSuite {
             #expect(report["bytes_received"] as? Int == requests * 100)
             #expect(report["bytes_sent"] as? Int ?? 0 >= requests * 100)
             #expect(report["seconds"] as? Double ?? 0 >= 0.2)
+            // They are opened over a ramp of no time.
+            let connectSeconds = try #require(report["connect_seconds"] as? Double)
+            #expect(connectSeconds > 0 && connectSeconds < 5)
             #expect(report["requests_per_second"] is Double)
             let latency = try #require(report["latency_us"] as? [String: Double])
             #expect(Set(latency.keys) == ["p50", "p90", "p99", "p99_9", "max"])

@@ -72,6 +72,7 @@ extension CommandSuite {
             #expect(sum.requestCount == 2 * Self.example.requestCount)
             #expect(sum.errors[.reset] == 6)
             #expect(sum.duration == Self.example.duration)
+            #expect(sum.connectDuration == Self.example.connectDuration)
             #expect(sum.latencies.count == 4)
         }
 
@@ -83,6 +84,18 @@ extension CommandSuite {
             thresholds.maximumP99 = .nanoseconds(1)
             #expect(thresholds.missed(by: Self.example).count == 3)
             #expect(thresholds.missed(by: LoadResult()).count == 2)
+        }
+
+        @Test func `what a connection costs is divided by their number`() {
+            var samples = ServerSamples()
+            samples.memoryBefore = 1_000
+            samples.memoryIdle = 3_000
+            samples.timeAtStart = ProcessorTime(user: .zero, total: .milliseconds(1))
+            samples.timeIdle = ProcessorTime(user: .zero, total: .milliseconds(2))
+            let cost = samples.cost(of: Self.example)
+            #expect(cost.idleBytesPerConnection == 400)
+            #expect(abs((cost.microsecondsPerConnection ?? 0) - 200) < 0.001)
+            #expect(cost.bytesPerConnectionAfterTraffic == nil)
         }
 
         @Test func `processor time is read past a name with blanks and brackets`() {
@@ -117,6 +130,7 @@ extension CommandSuite {
             var result = LoadResult()
             result.connectionCount = 5
             result.requestCount = 100
+            result.connectDuration = .milliseconds(300)
             result.duration = .seconds(2)
             result.errors = [.reset: 3, .timedOut: 1]
             result.bytesSent = 6_400

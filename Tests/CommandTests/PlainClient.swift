@@ -3,11 +3,14 @@
 // A client that uses nothing of this package: blocking calls of the C library.
 
 import Glibc
+import Sluice
 import Testing
 
 /// A connection to a port of this machine, which ends with it.
 final class PlainClient {
     private let descriptor: CInt
+    /// Why the last receiving ended before there were as many bytes; `nil` at the peer's end.
+    private(set) var failure: ErrorCode?
 
     /// Connects; `nil` where nobody listens.
     init?(port: UInt16) {
@@ -44,7 +47,10 @@ final class PlainClient {
         var buffer = [UInt8](repeating: 0, count: 65_536)
         while received.count < count {
             let size = recv(descriptor, &buffer, min(buffer.count, count - received.count), 0)
-            if size <= 0 { break }
+            if size <= 0 {
+                failure = size < 0 ? ErrorCode(rawValue: errno) : nil
+                break
+            }
             received += buffer[..<size]
         }
         return received

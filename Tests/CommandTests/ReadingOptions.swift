@@ -53,8 +53,8 @@ extension CommandSuite {
 
         @Test(arguments: ["", "1", "2/2", "-1/2", "0/0", "a/b", "0/2/3"])
         func `a share is one of its count`(text: String) {
-            #expect(LoadShare(argument: text) == nil)
-            #expect(LoadShare(argument: "1/2") == LoadShare(index: 1, count: 2))
+            #expect(Share(argument: text) == nil)
+            #expect(Share(argument: "1/2") == Share(index: 1, count: 2))
         }
 
         @Test(arguments: [

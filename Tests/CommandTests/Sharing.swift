@@ -74,6 +74,7 @@ extension CommandSuite {
             #expect(time["total"] ?? 0 > 0)
             #expect(time["user"] ?? 1e9 <= time["total"] ?? 0)
             #expect(Set(memory.keys) == ["idle", "after_traffic"])
+            #expect(report["server_cpu_us_per_connection"] as? Double ?? 0 > 0)
         }
 
         private func report(of load: CommandProcess) throws -> [String: Any] {

@@ -101,7 +101,8 @@ final class LyingServer {
         // Whoever has asked may be gone when the answer comes.
         ends.datagrams.onError { _, _ in }
         ends.stranger.onError { _, _ in }
-        ends.connected.value = { channel in self.serve(channel) }
+        // Weakly: the ends have the box, and the handler above keeps the server.
+        ends.connected.value = { [weak self] channel in self?.serve(channel) }
     }
 
     /// The names that it was asked for, in order.

@@ -52,6 +52,7 @@ struct LoggingReactors {
         options.denied = [try #require(AddressRange("127.0.0.0/8"))]
         let lines = try lines(options: options) { _ in Issue.record("it was let in") }
         #expect(lines["notice refused"]?["peer"]?.description.hasPrefix("127.0.0.1:") == true)
+        #expect(lines["notice refused"]?["reason"] == "denied")
     }
 
     @Test func `what a handler throws is logged, with the peer`() throws {

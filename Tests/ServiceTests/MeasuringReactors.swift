@@ -70,7 +70,9 @@ struct MeasuringReactors {
             }
         }
         reactor.expect("the end of both") { verdicts.value == 2 && server.counters.refused == 1 }
-        #expect(try metrics.expectCounter("sluice.connections.refused").totalValue == 1)
+        let refused = try metrics.expectCounter(
+            "sluice.connections.refused", [("reason", "denied")])
+        #expect(refused.totalValue == 1)
         for outcome in ["answered", "failed"] {
             let timer = try metrics.expectTimer("sluice.dns.duration", [("outcome", outcome)])
             #expect(timer.values.count == 1)

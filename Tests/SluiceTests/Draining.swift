@@ -55,6 +55,64 @@ struct Draining {
         #expect(try second.receiveNow() == nil)
     }
 
+    @Test func `clients that wait to be accepted are served`() throws {
+        let left = Box<[Int]>([])
+        let server = try Server(on: reactor, at: [.loopback(port: 0)]) { channel, _ in
+            try channel.write("hello")
+            channel.onBytes { _, _ in }
+        }
+        // More than one turn takes.
+        let clients = try (0..<200).map { _ in
+            let client = try Socket(for: server.address)
+            try client.setBlocking(true)
+            _ = try client.connect(to: server.address)
+            return HeldSocket(client)
+        }
+        server.drain(within: .seconds(60)) { left.value.append($0) }
+        #expect(server.connectionCount == 200)
+        #expect(!server.isListening)
+        for client in clients { try client.socket.shutDown(.writing) }
+        reactor.expect("the drain ends") { left.value == [0] }
+        var answers = 0
+        for client in clients where try client.socket.receiveNow() == Array("hello".utf8) {
+            answers += 1
+        }
+        #expect(answers == 200)
+    }
+
+    @Test func `a handler that drains at the first client does so once`() throws {
+        let held = Box<Server?>(nil)
+        let left = Box<[Int]>([])
+        let server = try Server(on: reactor, at: [.loopback(port: 0)]) { channel, _ in
+            held.value?.drain(within: .seconds(60)) { left.value.append($0) }
+            channel.close()
+        }
+        held.value = server
+        let clients = try (0..<3).map { _ in
+            HeldSocket(try Socket.connecting(to: server.address))
+        }
+        server.drain(within: .seconds(60)) { left.value.append($0) }
+        reactor.expect("the drain ends") { left.value == [0, 0] }
+        #expect(server.counters.accepted == 1)
+        withExtendedLifetime(clients) {}
+        held.value = nil
+    }
+
+    @Test func `who waits at a socket of others is theirs`() throws {
+        let socket = try Socket.listening()
+        let mine = try socket.duplicate()
+        let address = try socket.localAddress
+        let server = try Server(on: reactor, adopting: mine) { _, _ in }
+        let client = try Socket(for: address)
+        try client.setBlocking(true)
+        _ = try client.connect(to: address)
+        server.drain(within: .seconds(60)) { _ in }
+        #expect(server.counters.accepted == 0)
+        let accepted = try socket.accept()
+        let isThere = accepted != nil
+        #expect(isThere)
+    }
+
     @Test func `a drain is told in a turn of its own`() throws {
         let order = Box("")
         let channels = Box<[Channel]>([])

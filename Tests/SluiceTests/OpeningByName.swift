@@ -25,7 +25,7 @@ struct OpeningByName {
         endpoint = .host("opening.example", port: places.port)
     }
 
-    private func open(_ change: (inout ClientOptions) -> Void = { _ in }) throws -> Channel {
+    func open(_ change: (inout ClientOptions) -> Void = { _ in }) throws -> Channel {
         var options = ClientOptions()
         options.attemptDelay = .milliseconds(20)
         change(&options)
@@ -33,7 +33,7 @@ struct OpeningByName {
     }
 
     /// Has the name service tell addresses, in a turn to come.
-    private func answer(_ addresses: SocketAddress...) {
+    func answer(_ addresses: SocketAddress...) {
         let found = addresses.compactMap(\.ipAddress)
         reactor.expect("the name is asked for") { names.openCount > 0 }
         names.answer(

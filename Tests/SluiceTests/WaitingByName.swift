@@ -9,38 +9,8 @@ import Testing
 
 @testable import Sluice
 
-@Suite(.countingDescriptors)
-struct WaitingByName {
-    let reactor: Reactor
-    let places: LoopbackPlaces
-    /// Answers when the test says so.
-    let names: ScriptedNames
-    let endpoint: Endpoint
-
-    init() throws {
-        reactor = try Reactor()
-        places = try LoopbackPlaces()
-        names = ScriptedNames(on: reactor)
-        reactor.resolver = Resolver(on: reactor, source: names)
-        endpoint = .host("opening.example", port: places.port)
-    }
-
-    private func open(_ change: (inout ClientOptions) -> Void = { _ in }) throws -> Channel {
-        var options = ClientOptions()
-        options.attemptDelay = .milliseconds(20)
-        change(&options)
-        return try Client(on: reactor, options: options).open(to: endpoint)
-    }
-
-    /// Has the name service tell addresses, in a turn to come.
-    private func answer(_ addresses: SocketAddress...) {
-        let found = addresses.compactMap(\.ipAddress)
-        reactor.expect("the name is asked for") { names.openCount > 0 }
-        names.answer(
-            .host("opening.example"),
-            NameReport(.success(.addresses(found)), from: .server(.loopback(port: 53))))
-    }
-
+// Tests of one suite in two files: they begin alike, and these wait.
+extension OpeningByName {
     // T11
     @Test func `a read waits for the name, the connection and the line, and nothing runs`() throws {
         let server = try ServerSocket(at: .loopback(port: 0))

@@ -51,6 +51,19 @@ extension Reactor {
     }
 }
 
+extension Reactor {
+    /// Does something in a turn of its own, and then all that follows from it at once.
+    public func haveTurn(_ body: @escaping () throws -> Void) {
+        let isDone = Box(false)
+        after(.zero) {
+            defer { isDone.value = true }
+            try body()
+        }
+        expect("the turn") { isDone.value }
+        settle()
+    }
+}
+
 /// A place that a handler may write to and the test reads.
 public final class Box<Value> {
     /// What was written last.

@@ -6,6 +6,7 @@
 #include "allocations.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stddef.h>
 
 extern void *__libc_malloc(size_t);
@@ -16,6 +17,11 @@ extern void *__libc_memalign(size_t, size_t);
 static unsigned long count;
 
 static void note(void) { __atomic_add_fetch(&count, 1, __ATOMIC_RELAXED); }
+
+unsigned long heap_bytes_in_use(void) {
+    struct mallinfo2 all = mallinfo2();
+    return all.uordblks + all.hblkhd;
+}
 
 unsigned long allocations_so_far(void) { return __atomic_load_n(&count, __ATOMIC_RELAXED); }
 

@@ -100,7 +100,16 @@ extension Connection {
         if reads, reader != .nobody {
             throw .socket(SocketError(.read, .busy, at: peerAddress))
         }
-        var result: CopyResult?
+        let (result, _, outcome) = try await following(begin)
+        return try counts(of: result, outcome)
+    }
+
+    /// Begins a copy, and waits until it has told its result or has stopped; where the wait ends
+    /// before, it is stopped.
+    func following<Result, Failure: Error>(
+        _ begin: (@escaping (Result) -> Void) throws(Failure) -> ChannelCopy
+    ) async throws(Failure) -> (result: Result?, copy: ChannelCopy, outcome: Waiter.Outcome) {
+        var result: Result?
         let waiter = Waiter(on: executor)
         let copy = try begin {
             result = $0
@@ -111,7 +120,7 @@ extension Connection {
         if copy.isUnderWay { outcome = await executor.wait(waiter) { copy.isUnderWay } }
         copy.onStop = nil
         copy.stop()
-        return try counts(of: result, outcome)
+        return (result, copy, outcome)
     }
 
     private func counts(

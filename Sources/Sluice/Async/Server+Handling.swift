@@ -19,6 +19,20 @@ extension Server {
             try Connection.adopting(channel).begin(handler)
         }
     }
+
+    /// Serves the clients of sockets that somebody else has opened and bound, in tasks as
+    /// ``init(on:at:options:handler:)``.
+    ///
+    /// - Throws: ``SocketError``, as ``init(on:adopting:options:onAccept:)-(_,InheritedSockets,_,_)``.
+    public convenience init(
+        on reactor: Reactor, adopting sockets: consuming InheritedSockets,
+        options: ServerOptions = .init(),
+        handler: @escaping @Sendable (isolated Connection) async throws -> Void
+    ) throws(SocketError) {
+        try self.init(on: reactor, adopting: sockets, options: options) { channel, _ in
+            try Connection.adopting(channel).begin(handler)
+        }
+    }
 }
 
 extension Connection {

@@ -57,7 +57,7 @@ public final class ServerGroup: Sendable {
     public let addresses: [SocketAddress]
     /// Kept for as long as somebody has the servers.
     private let group: ReactorGroup
-    private let parts: [ServingPart]
+    let parts: [ServingPart]
     private let handsOver: Bool
     private let isTaken = Locked(false)
 
@@ -84,6 +84,39 @@ public final class ServerGroup: Sendable {
             throw error
         }
         self.addresses = listening ?? []
+    }
+
+    /// Serves the clients of sockets that somebody else has opened and bound, such as a service
+    /// manager or a ``Supervisor``: of all that are left in `sockets`; clients wait in the backlog
+    /// until ``run(_:)``.
+    ///
+    /// The first reactor accepts for all, as with ``ServingOptions/Distribution/handOver``,
+    /// whatever the options say. Else as ``init(on:at:options:)``.
+    ///
+    /// - Throws: ``SocketError``, as
+    ///   ``Server/init(on:adopting:options:onAccept:)-(_,InheritedSockets,_,_)``; the sockets are
+    ///   closed then.
+    public init(
+        on group: ReactorGroup, adopting sockets: consuming InheritedSockets,
+        options: ServingOptions = .init()
+    ) async throws(SocketError) {
+        var options = options
+        options.distribution = .handOver
+        self.group = group
+        handsOver = true
+        parts = ServingPart.parts(on: group, options)
+        let held = Locked<InheritedSockets?>(consume sockets)
+        var listening: [SocketAddress] = []
+        do throws(SocketError) {
+            for (index, part) in parts.enumerated() {
+                let found = try await part.listen(at: [], adopting: index == 0 ? held : nil)
+                listening += found
+            }
+        } catch {
+            for part in parts { part.close() }
+            throw error
+        }
+        addresses = listening
     }
 
     deinit { close() }
@@ -115,7 +148,9 @@ public final class ServerGroup: Sendable {
         try await serve(.channel(onAccept))
     }
 
-    private func serve(_ handling: ServingPart.Handling) async throws(SocketError) {
+    /// - Returns: how many connections had to be closed at the end.
+    @discardableResult
+    func serve(_ handling: ServingPart.Handling) async throws(SocketError) -> Int {
         let wasTaken = isTaken.withLock { isTaken in
             defer { isTaken = true }
             return isTaken
@@ -123,17 +158,22 @@ public final class ServerGroup: Sendable {
         if wasTaken { throw SocketError(.accept, .busy) }
         // All of them, before one accepts: it may give its connections to any other.
         for part in parts { await part.prepare(handling) }
-        await withTaskGroup(of: Void.self) { group in
+        return await withTaskGroup(of: Int.self) { group in
             for part in parts {
-                group.addTask(executorPreference: part.executor) { [self] in
-                    await part.serve()
-                    // Without the one that accepts nobody gets a connection.
-                    if handsOver, part === parts[0] { close() }
-                }
+                group.addTask(executorPreference: part.executor) { await part.serve() }
             }
+            return await group.reduce(0, +)
         }
     }
 
+    /// Ends a drain at once: what is left is cut off, and its tasks are cancelled.
+    func cutOff() { for part in parts { part.cutOff() } }
+
     /// Ends ``run(_:)`` as a cancellation does; without a run, stops listening.
-    public func close() { for part in parts { part.close() } }
+    ///
+    /// Connections that were accepted by then are served.
+    public func close() {
+        // The one that accepts ends those to which it hands connections.
+        for part in handsOver ? parts.prefix(1) : parts[...] { part.close() }
+    }
 }

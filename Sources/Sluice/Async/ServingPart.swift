@@ -18,7 +18,12 @@ final class ServingPart: @unchecked Sendable {
     let executor: Reactor.Executor
     private let handle: Reactor.Handle
     private let options: ServingOptions
-    private let admission: Admission
+    private let capacity: ServingCapacity
+    /// Who may come in and how fast: one for all parts.
+    private let admission: AdmissionControl?
+    /// Those to which this one hands connections: they end when nothing can come any more.
+    private(set) var followers: [ServingPart] = []
+    private var isFollower = false
     private let ending: Waiter
     private let finishing: Waiter
     /// Among which a connection that was accepted here finds its place.
@@ -28,7 +33,7 @@ final class ServingPart: @unchecked Sendable {
     /// How many of them have become channels.
     private var channelCount = 0
 
-    private var server: Server?
+    private(set) var server: Server?
     private var handling: Handling?
     private var tasks: [UInt64: Running] = [:]
     private var lastTask: UInt64 = 0
@@ -37,6 +42,8 @@ final class ServingPart: @unchecked Sendable {
     private var isEnding = false
     private var isDrained = false
     private var isPastLimit = false
+    /// How many connections the drain had to close.
+    private var closedCount = 0
     /// When the tasks that are left are cancelled.
     private var limit: Timer?
 
@@ -58,11 +65,12 @@ final class ServingPart: @unchecked Sendable {
 
     private init(
         on executor: Reactor.Executor, _ handle: Reactor.Handle, _ options: ServingOptions,
-        _ admission: Admission
+        _ capacity: ServingCapacity, _ admission: AdmissionControl?
     ) {
         self.executor = executor
         self.handle = handle
         self.options = options
+        self.capacity = capacity
         self.admission = admission
         ending = Waiter(on: executor)
         finishing = Waiter(on: executor)
@@ -71,49 +79,75 @@ final class ServingPart: @unchecked Sendable {
     /// A part for each reactor; where sockets are handed over the first one accepts for all.
     static func parts(on group: ReactorGroup, _ options: ServingOptions) -> [ServingPart] {
         let isShared = options.distribution == .handOver
-        let one = Admission(options)
+        let one = ServingCapacity(options)
+        let admission = AdmissionControl(options.server.admission)
         var inner = options
         inner.server.maximumConnections = .max
         if !isShared, group.count > 1 { inner.server.listener.reusePort = true }
         let parts = group.executors.indices.map { index in
             ServingPart(
                 on: group.executors[index], group.handles[index], inner,
-                isShared ? one : Admission(options, share: index, of: group.count))
+                isShared ? one : ServingCapacity(options, share: index, of: group.count), admission)
         }
         for (index, part) in parts.enumerated() {
-            if !isShared || index == 0 { part.admission.accepts(with: part) }
+            if !isShared || index == 0 { part.capacity.accepts(with: part) }
             part.places.withLock { $0 = (isShared ? parts : [part]).map { Place(part: $0) } }
+            part.isFollower = isShared && index > 0
         }
+        if isShared { parts.first?.followers = Array(parts.dropFirst()) }
         return parts
     }
 
     // MARK: Listening and ending
 
     /// Whether the limits leave it anything to accept.
-    var hasShare: Bool { admission.hasShare }
+    var hasShare: Bool { capacity.hasShare }
 
-    func listen(at addresses: [SocketAddress]) async throws(SocketError) -> [SocketAddress] {
-        let result = await withTaskExecutorPreference(executor) { await open(at: addresses) }
+    /// Listens at addresses, or where there are some with sockets of others, which are taken out.
+    func listen(
+        at addresses: [SocketAddress], adopting sockets: Locked<InheritedSockets?>? = nil
+    ) async throws(SocketError) -> [SocketAddress] {
+        let result = await withTaskExecutorPreference(executor) {
+            await open(at: addresses, adopting: sockets)
+        }
         return try result.get()
     }
 
     @concurrent
-    private func open(at addresses: [SocketAddress]) async -> Result<[SocketAddress], SocketError> {
+    private func open(
+        at addresses: [SocketAddress], adopting sockets: Locked<InheritedSockets?>?
+    ) async -> Result<[SocketAddress], SocketError> {
         do throws(SocketError) {
             guard let reactor = executor.reactor else { throw SocketError(.create, .cancelled) }
-            let server = try Server(on: reactor, at: addresses, options: options.server) {
-                [weak self] channel, peer in
+            let onAccept: (Channel, SocketAddress) throws -> Void = { [weak self] channel, peer in
                 guard let self else { return channel.close() }
                 try begin(channel, peer)
             }
+            let server =
+                if let sockets = sockets?.withLock({ $0.take() }) {
+                    try Server(
+                        on: reactor, adopting: sockets, options: options.server, onAccept: onAccept)
+                } else {
+                    try Server(
+                        on: reactor, at: addresses, options: options.server, onAccept: onAccept)
+                }
             server.place = { [weak self] socket, peer in try self?.place(socket, peer) }
             server.onRelease = { [weak self] in self?.released() }
+            server.admission = admission
+            server.hasRoom = { [capacity] in capacity.hasRoom }
             server.hold()
             self.server = server
             return .success(server.addresses)
         } catch {
             return .failure(error)
         }
+    }
+
+    /// What `body` finds on the part's own thread; `nil` where the reactor or the server has gone.
+    @concurrent
+    func asked<Answer: Sendable>(_ body: @Sendable (Reactor, Server) -> Answer) async -> Answer? {
+        guard let server, let reactor = executor.reactor else { return nil }
+        return body(reactor, server)
     }
 
     /// Says what is to be done with connections, before any of the group accepts one.
@@ -124,7 +158,7 @@ final class ServingPart: @unchecked Sendable {
     @concurrent
     private func take(_ handling: Handling) async { self.handling = handling }
 
-    /// Ends a run that is under way, or makes sure that none begins.
+    /// Ends a run that is under way, or makes sure that none begins; then that of the followers.
     func close() {
         executor.performEnding { [self] in
             isClosed = true
@@ -132,17 +166,31 @@ final class ServingPart: @unchecked Sendable {
             if handling == nil {
                 server?.close()
                 server = nil
+                closeFollowers()
             }
         }
     }
 
+    /// Their mail is in order: all connections that were handed over come before the end.
+    private func closeFollowers() { for part in followers { part.close() } }
+
     /// Serves until ``close()``, the task's cancellation or the reactor's end, and then drains.
+    ///
+    /// A cancellation ends a follower by way of the one that accepts.
+    ///
+    /// - Returns: how many connections had to be closed at the end.
     @concurrent
-    func serve() async {
-        guard let server else { return }
-        _ = await executor.wait(ending) {
-            if !isClosed { server.letGo() }
-            return !isClosed
+    func serve() async -> Int {
+        guard let server else { return endedEarly() }
+        if isFollower {
+            while !isClosed, executor.reactor != nil {
+                await executor.waitUncancelled(ending) { !isClosed }
+            }
+        } else {
+            _ = await executor.wait(ending) {
+                if !isClosed { server.letGo() }
+                return !isClosed
+            }
         }
         drain(server)
         while !isOver, executor.reactor != nil {
@@ -153,22 +201,42 @@ final class ServingPart: @unchecked Sendable {
         // The last task tells.
         while !tasks.isEmpty { await finishing.waitUncancelled { !tasks.isEmpty } }
         limit?.cancel()
+        // What the reactor took with it had no time of its own.
+        closedCount += channelCount
         forgetChannels()
         self.server = nil
         handling = nil
+        return closedCount
+    }
+
+    /// Nothing to serve: where this is the one that accepts, nobody gets a connection.
+    private func endedEarly() -> Int {
+        closeFollowers()
+        return 0
     }
 
     private var isOver: Bool { isDrained && tasks.isEmpty }
 
     private func drain(_ server: Server) {
-        isEnding = true
-        guard let reactor = executor.reactor else { return }
-        server.drain(within: options.drainLimit) { [self] _ in
+        // Before nothing is let in any more: it accepts who waits.
+        server.drain(within: options.drainLimit) { [self] count in
+            closedCount = count
             isDrained = true
             finishing.resume()
         }
+        isEnding = true
+        closeFollowers()
+        guard let reactor = executor.reactor else { return }
         limit = reactor.after(options.drainLimit) { [weak self] in
             self?.cancelTasks()
+        }
+    }
+
+    /// Ends a drain at once: what is left is cut off, and its tasks are cancelled.
+    func cutOff() {
+        executor.performEnding { [self] in
+            server?.cutOffChannels()
+            cancelTasks()
         }
     }
 
@@ -182,10 +250,10 @@ final class ServingPart: @unchecked Sendable {
 
     /// A connection was accepted here: it goes to the part that has the fewest.
     private func place(_ socket: consuming Socket, _ peer: SocketAddress) throws {
-        if admission.connectionBegan() { server?.hold() }
+        if capacity.connectionBegan() { server?.hold() }
         var part = leastLoaded
         part.changeLoad(by: 1)
-        let parcel = Parcel(socket, to: part)
+        let parcel = Parcel(socket, from: peer, to: part)
         while part !== self {
             do throws(SocketError) {
                 return try part.handle.perform { [part] _ in try part.admit(parcel, peer) }
@@ -223,11 +291,17 @@ final class ServingPart: @unchecked Sendable {
         }
     }
 
+    /// A connection that was placed here did not get here.
+    fileprivate func lost(_ peer: SocketAddress) {
+        admission?.leave(peer)
+        failed()
+    }
+
     /// A connection that was placed here did not become a channel.
-    fileprivate func failed() {
+    private func failed() {
         load.subtract(1, ordering: .relaxed)
-        admission.connectionEnded()
-        admission.handlerEnded()
+        capacity.connectionEnded()
+        capacity.handlerEnded()
     }
 
     /// A connection that was placed here goes elsewhere, or the other way round.
@@ -237,8 +311,8 @@ final class ServingPart: @unchecked Sendable {
     private func released() {
         channelCount -= 1
         load.subtract(1, ordering: .relaxed)
-        admission.connectionEnded()
-        if case .channel = handling { admission.handlerEnded() }
+        capacity.connectionEnded()
+        if case .channel = handling { capacity.handlerEnded() }
     }
 
     /// Channels that end with the reactor do not tell.
@@ -246,7 +320,7 @@ final class ServingPart: @unchecked Sendable {
 
     /// There is room again: accepts, if it is serving.
     func goOn() {
-        if handling != nil, !isClosed, !admission.isFull { server?.letGo() }
+        if handling != nil, !isClosed, !capacity.isFull { server?.letGo() }
     }
 
     private func begin(_ channel: Channel, _ peer: SocketAddress) throws {
@@ -255,7 +329,7 @@ final class ServingPart: @unchecked Sendable {
         case .task(let handler):
             let connection: Connection
             do throws(SocketError) { connection = try .adopting(channel) } catch {
-                admission.handlerEnded()
+                capacity.handlerEnded()
                 throw error
             }
             begin(connection, handler)
@@ -273,66 +347,12 @@ final class ServingPart: @unchecked Sendable {
         let task = Task.immediate(executorPreference: executor) { [self] in
             await connection.run(handler, options.onError)
             tasks.removeValue(forKey: number)
-            admission.handlerEnded()
+            capacity.handlerEnded()
             if tasks.isEmpty { finishing.resume() }
         }
         // It may have come to its end already.
         tasks[number]?.task = task
         if isPastLimit { tasks[number]?.cancel() }
-    }
-}
-
-/// How many connections and handlers there may be, for one accepting part and all that it places
-/// connections on.
-private final class Admission: Sendable {
-    private let maximumConnections: Int
-    private let maximumHandlers: Int
-    private let connections = Atomic(0)
-    private let handlers = Atomic(0)
-    private let acceptor = Locked<Acceptor>(Acceptor())
-
-    private struct Acceptor: Sendable {
-        weak var part: ServingPart?
-    }
-
-    /// One share of several, which together are what the options say.
-    init(_ options: ServingOptions, share: Int = 0, of count: Int = 1) {
-        func part(of limit: Int) -> Int {
-            let limit = max(1, limit)
-            return limit / count + (share < limit % count ? 1 : 0)
-        }
-        maximumConnections = part(of: options.server.maximumConnections)
-        maximumHandlers = part(of: options.maximumHandlers)
-    }
-
-    /// Whether there is anything to accept.
-    var hasShare: Bool { maximumConnections > 0 && maximumHandlers > 0 }
-
-    func accepts(with part: ServingPart) { acceptor.withLock { $0.part = part } }
-
-    var isFull: Bool {
-        connections.load(ordering: .sequentiallyConsistent) >= maximumConnections
-            || handlers.load(ordering: .sequentiallyConsistent) >= maximumHandlers
-    }
-
-    /// On the accepting thread.
-    ///
-    /// - Returns: whether it was the last one for now.
-    func connectionBegan() -> Bool {
-        connections.add(1, ordering: .sequentiallyConsistent)
-        handlers.add(1, ordering: .sequentiallyConsistent)
-        return isFull
-    }
-
-    func connectionEnded() { giveBack(connections, maximumConnections) }
-
-    func handlerEnded() { giveBack(handlers, maximumHandlers) }
-
-    private func giveBack(_ count: borrowing Atomic<Int>, _ maximum: Int) {
-        let before = count.subtract(1, ordering: .sequentiallyConsistent).oldValue
-        // Whoever held the acceptor back did so before, or sees the new count.
-        guard before >= maximum, let part = acceptor.withLock({ $0.part }) else { return }
-        part.executor.performEnding { part.goOn() }
     }
 }
 
@@ -344,12 +364,14 @@ private final class Parcel: Sendable {
     }
 
     private let content: Locked<Content>
+    private let peer: SocketAddress
 
-    init(_ socket: consuming Socket, to part: ServingPart) {
+    init(_ socket: consuming Socket, from peer: SocketAddress, to part: ServingPart) {
         content = Locked(Content(socket: consume socket, part: part))
+        self.peer = peer
     }
 
-    deinit { content.withLock { if $0.socket != nil { $0.part.failed() } } }
+    deinit { content.withLock { if $0.socket != nil { $0.part.lost(peer) } } }
 
     /// Sends it to another part.
     func move(to part: ServingPart) {

@@ -14,6 +14,10 @@ extension Reactor.Executor {
     ///   signals, `.invalidArgument` for one that can't be caught, `.cancelled` after the reactor has
     ///   ended.
     public func signals(_ signals: Signal...) async throws(SocketError) -> Signals {
+        try await watch(signals)
+    }
+
+    func watch(_ signals: [Signal]) async throws(SocketError) -> Signals {
         let source = SignalSource(on: self)
         let result = await withTaskExecutorPreference(self) { await source.watch(signals) }
         try result.get()
@@ -45,6 +49,12 @@ extension Reactor.Executor {
                 await source.next()
             }
             return try result.get()
+        }
+
+        /// Ends the watch now: when this returns the signals do again what they did before.
+        func end() async {
+            let source = source
+            await withTaskExecutorPreference(source.executor) { await source.end() }
         }
     }
 }
@@ -87,6 +97,12 @@ private final class SignalSource: @unchecked Sendable {
         } catch {
             return .failure(error)
         }
+    }
+
+    @concurrent
+    func end() async {
+        for action in actions { action.end() }
+        actions = []
     }
 
     @concurrent

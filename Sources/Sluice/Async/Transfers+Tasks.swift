@@ -173,17 +173,7 @@ extension Connection {
         _ begin: (@escaping (TransferResult) -> Void) throws(TransferError) -> ChannelCopy,
         stopped: (ChannelCopy) -> CopyResult
     ) async throws(TransferError) -> CopyCounts {
-        var result: TransferResult?
-        let waiter = Waiter(on: executor)
-        let copy = try begin {
-            result = $0
-            waiter.resume()
-        }
-        copy.onStop = { waiter.resume() }
-        var outcome = Waiter.Outcome.ready
-        if copy.isUnderWay { outcome = await executor.wait(waiter) { copy.isUnderWay } }
-        copy.onStop = nil
-        copy.stop()
+        let (result, copy, outcome) = try await following(begin)
         let end = result ?? stopped(copy).transferred(promised: nil)
         if result == nil, outcome == .cancelled { throw .cancelled }
         if result == nil, outcome == .timedOut { throw .timedOut }

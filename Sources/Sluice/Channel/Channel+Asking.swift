@@ -134,7 +134,8 @@ extension Channel {
             let old = shared.values
             shared = SharedOptions(values)
             if values.text != old.text { textOptionsChanged() }
-            if state.phase == .open { startIdleDeadline() }
+            setRates(from: old)
+            if state.phase == .open { startDeadlines() }
             if values.isBlocking, !old.isBlocking { sendTurn() }
             checkMarks()
             if old.pausesReadingAboveMark, !values.pausesReadingAboveMark { readOn() }

@@ -106,7 +106,7 @@ extension Channel {
                 throw .socket(SocketError(.read, .messageTooLong, at: peerAddress))
             }
             if try fillQueue(waits: false) == nil, state.input == .open {
-                if !input.isEmpty { flags.insert(.needsMore) }
+                if !input.isEmpty { needMore() }
                 return false
             }
         }

@@ -71,7 +71,8 @@ extension Channel {
         arrange()
     }
 
-    func close(because reason: EndReason) {
+    /// - Parameter hearsOut: whether what the peer still sends is read and dropped, to its end.
+    func close(because reason: EndReason, hearsOut: Bool = true) {
         flushOwnTurn()
         let wasOpen = state.phase == .open || state.phase == .connecting
         if wasOpen {
@@ -81,8 +82,8 @@ extension Channel {
             output?.release()
             if shared.values.isBlocking, isDue { waitBeforeClosing() }
         }
-        perform(
-            state.close(queued: output != nil, unread: output == nil && hasUnread, because: reason))
+        let unread = hearsOut && output == nil && hasUnread
+        perform(state.close(queued: output != nil, unread: unread, because: reason))
         if wasOpen { dropHandlers() }
         arrange()
     }
@@ -152,6 +153,7 @@ extension Channel {
         reactor.closedOutput &+= counted.bytesSent
         reactor.deadlines.remove(deadline)
         deadline = .none
+        timing = nil
         if rare?.closed != nil { enqueue([]) }
         rare?.opening?.giveUp()
         rare?.waits?.wakeAll()
@@ -161,7 +163,7 @@ extension Channel {
         if flags.contains(.wasOpen) { reactor.tell(.closed(self, endReason ?? .local)) }
         let counting = owner
         owner = nil
-        counting?.channelClosed()
+        counting?.channelClosed(self)
     }
 
     /// Whether the kernel holds input that nobody has read.

@@ -48,7 +48,7 @@ extension Channel {
         if isCopySink { throw SocketError(.write, .busy, at: peerAddress) }
         try checkWriting(bytes.count)
         flushOwnTurn()
-        let queue = output ?? OutputQueue()
+        let queue = output ?? makeOutput()
         if queue.descriptorCount + descriptors.list.count > OutputQueue.descriptorLimit {
             throw SocketError(.write, .noBufferSpace, at: peerAddress)
         }

@@ -117,12 +117,15 @@ extension Channel {
 
 extension Channel {
     private static let edge = Int16(EV_ET | EV_CLOSED | EV_WRITE)
+    /// While output waits for a limit, room in the kernel is no news.
+    private static let quiet = Int16(EV_ET | EV_CLOSED)
 
     /// Has the kernel watch for what the channel needs now.
     func arrange() {
         guard state.phase != .closed, home != nil else { return }
         let wanted = wantedFlags
         if wanted == event?.flags { return }
+        if timing != nil { noteWatch(for: wanted) }
         // While somebody may read again soon the read event stays armed; it is put down when it
         // comes in vain.
         do {
@@ -145,24 +148,28 @@ extension Channel {
 
     private var wantedFlags: Int16 {
         switch state.phase {
-        case .connecting, .draining: return Int16(EV_WRITE)
+        case .connecting: return Int16(EV_WRITE)
+        case .draining: return isSendHeld ? Self.quiet : Int16(EV_WRITE)
         case .discarding: return Int16(EV_READ)
         case .closed: return 0
         case .open: break
         }
-        let writes = isDue || (awaitsRoom && state.output != .shut)
-        if wantsInput { return Int16(EV_READ | EV_CLOSED | (writes ? EV_WRITE : 0)) }
+        let writes = isDue ? !isSendHeld : awaitsRoom && state.output != .shut
+        if wantsInput, rare == nil || !isInputHeld {
+            return Int16(EV_READ | EV_CLOSED | (writes ? EV_WRITE : 0))
+        }
         if !isDue, writes { return Int16(EV_WRITE | (state.peerClosed ? 0 : EV_CLOSED)) }
+        if isDue, isSendHeld { return Self.quiet }
         // Nobody reads. Level-triggered, the peer's end would be reported over and over; and
         // libevent passes on an error only to who waits for reading or writing.
         return Self.edge
     }
 
     /// Whether a handler waits for room to write; it rests while a copy writes.
-    private var awaitsRoom: Bool { rare?.writable != nil && !isCopySink }
+    var awaitsRoom: Bool { rare?.writable != nil && !isCopySink }
 
     var wantsInput: Bool {
-        if flags.contains(.pausedByProgram) { return false }
+        if !flags.isDisjoint(with: .paused) { return false }
         return switch reader {
         case .none: false
         case .readable: state.input != .shut
@@ -234,6 +241,7 @@ extension Channel: Resident, TurnWriter, DeadlineOwner {
         }
         if rare?.isDecided == true { reportDecided() }
         if rare?.isDrainDue == true { reportDrained() }
+        if flags.contains(.isDraining) { reportDraining() }
         let wasQueued = isDue
         if wasQueued, what.contains(.writable) { flushQueue() }
         notePeerClose(what, isExplained: wasQueued || awaitsRoom)
@@ -256,7 +264,7 @@ extension Channel: Resident, TurnWriter, DeadlineOwner {
         case .pump(let pump): pump.sourceIsReady()
         case .awaited(let waiter): waiter.resume()
         case .readable(let handler):
-            guard wantsInput else { return }
+            guard wantsInput, rare == nil || mayRead else { return }
             flags.insert(.isInTurn)
             let threw = reactor.attempt(for: self) { try handler(self) }
             flags.subtract([.isInTurn, .isKernelEmpty])
@@ -270,6 +278,7 @@ extension Channel: Resident, TurnWriter, DeadlineOwner {
         guard state.phase == .open, !isDue, turnByteCount == 0, !isCopySink,
             let handler = rare?.writable
         else { return }
+        if timing != nil { noteRoom() }
         if reactor.attempt(for: self, { try handler(self) }) {
             rare?.writable = nil
             handlerWasLost()
@@ -345,6 +354,7 @@ extension Channel: Resident, TurnWriter, DeadlineOwner {
                 input.append(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
                 counted.bytesReceived &+= UInt64(count)
                 counted.reads &+= 1
+                rare?.rates?.receiving.spend(count)
             }
         }
     }

@@ -82,7 +82,7 @@ extension Channel {
         switch receiveOnce(into: buffer, upTo: buffer.count) {
         case .wouldBlock:
             // After a failed write nobody waits for more than what the peer had sent before.
-            if state.output == .failed { finishLines(text, reactor) }
+            if state.output == .failed, !isInputHeld { finishLines(text, reactor) }
             return 0
         case .endOfStream:
             finishLines(text, reactor)
@@ -113,7 +113,7 @@ extension Channel {
             let rest = UnsafeRawBufferPointer(rebasing: bytes[piece.byteCount...])
             text.lent = rest.isEmpty ? nil : rest
             guard let line = piece.text else {
-                if !rest.isEmpty, !text.input.isAtEndMark { flags.insert(.needsMore) }
+                if !rest.isEmpty, !text.input.isAtEndMark { needMore() }
                 break
             }
             if reactor.attempt(for: self, { try handler(self, line) }) {
@@ -146,7 +146,7 @@ extension Channel {
             guard let line = piece.text else {
                 // At an end nothing will complete it.
                 if isLast || text.input.isAtEndMark { return finishInput(reactor) }
-                if !input.isEmpty { flags.insert(.needsMore) }
+                if !input.isEmpty { needMore() }
                 return
             }
             if reactor.attempt(for: self, { try handler(self, line) }) {

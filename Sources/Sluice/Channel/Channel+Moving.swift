@@ -43,12 +43,15 @@ private struct Luggage: ~Copyable, @unchecked Sendable {
     var output: OutputQueue?
     var text: ChannelText?
     var passed: PassedDescriptors?
+    var rates = MovedRates()
     var pendingError: SocketError?
     var socketError: SocketError?
     var localAddress: SocketAddress?
     var counters = ChannelCounters()
     var lastReceived: UInt64 = 0
     var lastSent: UInt64 = 0
+    var openedAt: UInt64 = 0
+    var timing: ChannelTiming?
 }
 
 extension Channel.Flags {
@@ -89,12 +92,16 @@ extension Channel {
         luggage.output = output?.taken()
         luggage.text = text?.taken()
         luggage.passed = rare?.passed
+        luggage.rates = takeRates()
         luggage.pendingError = rare?.pendingError
         luggage.socketError = rare?.socketError
         luggage.localAddress = rare?.localAddress
         luggage.counters = counted
         luggage.lastReceived = lastReceived
         luggage.lastSent = lastSent
+        luggage.openedAt = openedAt
+        timing?.leave(now: clock)
+        luggage.timing = timing.take()
         // The kernel forgets the watch before somebody else may ask for one.
         event = nil
         luggage.socket = socket.take()
@@ -124,9 +131,13 @@ extension Channel {
         state = luggage.state
         flags.formUnion(luggage.flags)
         input = luggage.input.take()
+        // What is set in an initialiser is not observed.
+        countInput()
         output = luggage.output
+        output?.report(to: reactor.buffers)
         output?.isRefused = false
         text = luggage.text
+        goOn(with: luggage.rates)
         counted = luggage.counters
         lastReceived = luggage.lastReceived
         lastSent = luggage.lastSent
@@ -142,7 +153,9 @@ extension Channel {
         reactor.closedInput &-= counted.bytesReceived
         reactor.closedOutput &-= counted.bytesSent
         if !isConnecting { reactor.tell(.arrived(self)) }
-        startIdleDeadline()
+        openedAt = luggage.openedAt
+        timing = luggage.timing
+        startDeadlines()
         try beginWatching()
     }
 }

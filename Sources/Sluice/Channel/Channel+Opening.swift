@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The end of connecting, and the deadlines of an open channel.
+// The end of connecting.
 
 import SluiceText
 
@@ -67,7 +67,7 @@ extension Channel {
             flags.insert(.wasOpen)
             reactorOrNil?.tell(.connected(self))
             perform(state.connected(queued: output != nil))
-            startIdleDeadline()
+            startDeadlines()
             reportConnected(nil)
             flushQueue()
             arrange()
@@ -111,34 +111,5 @@ extension Channel {
         guard let parts = rare else { return }
         parts.isDecided = false
         reportConnected(parts.connectError)
-    }
-}
-
-// MARK: - Deadlines
-
-extension Channel {
-    func startIdleDeadline() {
-        guard let reactor = reactorOrNil, state.phase == .open else { return }
-        reactor.deadlines.remove(deadline)
-        deadline = .none
-        if shared.idle > 0 { setDeadline(max(lastReceived, lastSent) + shared.idle) }
-    }
-
-    func setDeadline(_ nanoseconds: UInt64) {
-        guard let reactor = reactorOrNil else { return }
-        reactor.deadlines.remove(deadline)
-        deadline = reactor.deadlines.insert(self, at: nanoseconds)
-    }
-
-    func deadlinePassed() {
-        deadline = .none
-        switch state.phase {
-        case .open:
-            guard let reactor = reactorOrNil, shared.idle > 0 else { return }
-            let due = max(lastReceived, lastSent) + shared.idle
-            if due > reactor.now { setDeadline(due) } else { close(because: .timedOut(.idle)) }
-        case .draining, .discarding: perform(state.cutOff(because: .timedOut(.linger)))
-        case .connecting, .closed: break
-        }
     }
 }

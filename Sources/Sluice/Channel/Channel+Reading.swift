@@ -87,7 +87,10 @@ extension Channel {
             let bytes = UnsafeRawBufferPointer(rebasing: buffer[..<fresh])
             let consumed =
                 hadLeft ? try parseQueued(adding: bytes, body) : try parseFresh(bytes, body)
-            if !input.isEmpty { try keepUnderLimit() }
+            if !input.isEmpty {
+                noteRest()
+                try keepUnderLimit()
+            }
             return .bytes(consumed)
         }
     }
@@ -226,8 +229,8 @@ extension Channel {
         guard state.input == .open, let start = buffer.baseAddress else { return .endOfStream }
         do {
             let result: ReadResult
-            if let passed = rare?.passed {
-                result = try receive(into: buffer, upTo: size, passed)
+            if rare?.readsApart == true, let rare {
+                result = try receiveApart(into: buffer, upTo: size, rare)
             } else {
                 result = try socket?.receive(into: start, upTo: size) ?? .endOfStream
             }
@@ -280,7 +283,7 @@ extension Channel {
     }
 
     var isReadyForBytes: Bool {
-        state.phase == .open && !flags.contains(.pausedByProgram) && !isHeldBackByOutput
+        state.phase == .open && flags.isDisjoint(with: .paused) && !isHeldBackByOutput
     }
 
     /// - Returns: how many bytes were handed over; 0 when nothing was there, and at the end.
@@ -292,7 +295,7 @@ extension Channel {
             switch receiveOnce(into: buffer, upTo: buffer.count) {
             case .wouldBlock:
                 // After a failed write nobody waits for more than what the peer had sent before.
-                if state.output == .failed { finishInput(reactor) }
+                if state.output == .failed, !isInputHeld { finishInput(reactor) }
                 return 0
             case .endOfStream:
                 finishInput(reactor)

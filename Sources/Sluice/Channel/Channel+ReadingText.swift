@@ -36,7 +36,7 @@ extension Channel {
             case .line(let line): return line
             case .nothing:
                 flags.insert(.isBlocked)
-                if !input.isEmpty { flags.insert(.needsMore) }
+                if !input.isEmpty { needMore() }
                 return nil
             case .more: continue
             }
@@ -99,7 +99,7 @@ extension Channel {
                 // The end is found out above.
                 if state.input != .open { continue }
                 flags.insert(.isBlocked)
-                if !input.isEmpty { flags.insert(.needsMore) }
+                if !input.isEmpty { needMore() }
                 break
             }
             taken += count

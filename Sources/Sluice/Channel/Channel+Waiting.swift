@@ -41,6 +41,8 @@ extension Channel {
 
     func waitToRead() throws(SocketError) {
         if state.phase == .connecting { return try waitForConnection() }
+        if isInputHeld { return try waitForInputLimit() }
+        if isDue, isSendHeld { return try waitToReadWhileSendHeld() }
         // What was written before the channel blocked may be what the peer waits for.
         _ = try waited(until: isDue ? .readableOrWritable : .readable)
         if isDue { quietly { flushQueue() } }
@@ -51,7 +53,7 @@ extension Channel {
         try waitForConnection(before: deadline)
         if isDue, state.phase == .open { quietly { flushQueue() } }
         while isDue, state.phase == .open {
-            if try !waited(until: .writable, before: deadline) { return }
+            if try !waitedToSend(before: deadline) { return }
             quietly { flushQueue() }
         }
     }
@@ -85,7 +87,7 @@ extension Channel {
         }
     }
 
-    private func waited(
+    func waited(
         until readiness: Socket.Readiness, before deadline: UInt64? = nil
     ) throws(SocketError) -> Bool {
         if deadline == nil, shared.idle > 0, state.phase == .open {

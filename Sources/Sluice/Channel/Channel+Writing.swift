@@ -79,6 +79,7 @@ extension Channel {
         case .line, .full: output?.hold(bytes.count, untilFull: shared.values.bufferByteCount)
         }
         try sendDue()
+        if let reactorOrNil, reactorOrNil.buffers.isOver { relieve(reactorOrNil) }
         return markResult
     }
 
@@ -97,13 +98,14 @@ extension Channel {
     private func collect(
         _ bytes: UnsafeRawBufferPointer, sharing array: [UInt8]?, _ reactor: Reactor
     ) -> WriteResult {
-        if output == nil, state.phase == .open {
+        if output == nil, state.phase == .open, !flags.contains(.isSendRated) {
             if reactor.turnOutput.count == 0 || reactor.turnOutput.belongs(to: self) {
                 if reactor.turnOutput.hasRoom(for: bytes.count) {
                     reactor.turnOutput.append(bytes, of: self)
                     return .accepted
                 }
                 sendNow(bytes, sharing: array, reactor)
+                if reactor.buffers.isOver { relieve(reactor) }
                 return markResult
             }
         }
@@ -113,6 +115,7 @@ extension Channel {
             flags.insert(.isUnflushed)
             reactor.unflushed.append(self)
         }
+        if reactor.buffers.isOver { relieve(reactor) }
         return markResult
     }
 
@@ -147,7 +150,7 @@ extension Channel {
         try checkWriting()
         if file.left == 0 { return }
         flushOwnTurn()
-        let queue = output ?? OutputQueue()
+        let queue = output ?? makeOutput()
         if queue.fileCount == OutputQueue.fileLimit {
             throw SocketError(.write, .noBufferSpace, at: peerAddress)
         }
@@ -187,20 +190,15 @@ extension Channel {
             throw SocketError(
                 .write, state.output == .failed ? .brokenPipe : .shutDown, at: peerAddress)
         }
-        // What adds nothing always fits, also above the limit; a blocking channel waits for room.
-        if count > 0, !shared.values.isBlocking,
-            count > shared.values.outputLimit - TurnOutput.capacity - (output?.byteCount ?? 0),
-            count > shared.values.outputLimit - (output?.byteCount ?? 0) - turnByteCount
-        {
-            throw SocketError(.write, .noBufferSpace, at: peerAddress)
-        }
+        // What adds nothing always fits, also above the limit.
+        if count > 0, output != nil || count > shared.alwaysFits { try checkRoom(for: count) }
     }
 
     /// Whether the kernel was full when it was last asked.
-    private var waitsForKernel: Bool { output?.isRefused ?? false }
+    var waitsForKernel: Bool { output?.isRefused ?? false }
 
     private func queue(_ bytes: UnsafeRawBufferPointer, sharing array: [UInt8]?, from start: Int) {
-        let queue = output ?? OutputQueue()
+        let queue = output ?? makeOutput()
         output = queue
         if let array {
             queue.append(sharing: array, from: start)
@@ -230,11 +228,11 @@ extension Channel {
         if sent < collected.count { queue(collected, sharing: nil, from: sent) }
         queue(bytes, sharing: array, from: max(0, sent - collected.count))
         output?.isRefused = true
-        arrange()
+        outputChanged()
     }
 
     @inline(__always)
-    private func noteSent(_ count: Int) {
+    func noteSent(_ count: Int) {
         if count == 0 { return }
         counted.bytesSent &+= UInt64(count)
         lastSent = clock
@@ -270,7 +268,7 @@ extension Channel {
         queue(bytes, sharing: nil, from: sent)
         output?.isRefused = true
         _ = markResult
-        arrange()
+        outputChanged()
     }
 
     /// Offers the queue to the kernel, and does what was waiting for its end.
@@ -282,11 +280,13 @@ extension Channel {
         queue.isRefused = false
         do {
             while queue.dueByteCount > 0, budget > 0 {
-                guard case .bytes(let count)? = try socket?.send(queue) else {
+                let most = flags.contains(.isSendRated) ? sendAllowance(for: queue) : .max
+                guard most > 0, case .bytes(let count)? = try socket?.send(queue, upTo: most) else {
                     queue.isRefused = true
                     break
                 }
                 noteSent(count)
+                if most != .max { spendSent(count) }
                 budget -= count
             }
         } catch {
@@ -305,7 +305,7 @@ extension Channel {
             rare?.waits?.wake(.room)
         }
         if output == nil { perform(state.drained(unread: state.phase == .draining && hasUnread)) }
-        arrange()
+        outputChanged(after: queue)
     }
 
     /// Lets reading and the program go on when the queue has fallen to the low mark.

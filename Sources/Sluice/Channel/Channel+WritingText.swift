@@ -71,12 +71,10 @@ extension Channel {
         if !endsLine { return try write(text) }
         // Both or none.
         try checkWriting(text.byteCount + 1)
-        if text.byteCount > 0 {
-            try write(text)
-            counted.writes &-= 1
-        }
         let end: InlineArray<1, UInt8> = [UInt8(ascii: "\n")]
-        return try write(end.span.bytes)
+        if text.byteCount == 0 { return try write(end.span.bytes) }
+        try write(text)
+        return try writeRest(end.span.bytes)
     }
 
     /// Asks for room before an encoder with a state goes past a text, which it can't take back.

@@ -38,7 +38,9 @@ public final class Channel {
     @exclusivity(unchecked) var rare: RareParts?
     @exclusivity(unchecked) var state: ChannelState
     @exclusivity(unchecked) var reader = Reader.none
-    @exclusivity(unchecked) var input = InputQueue()
+    /// How much of the input the reactor's account knows of.
+    @exclusivity(unchecked) var countedInput: Int32 = 0
+    @exclusivity(unchecked) var input = InputQueue() { didSet { countInput() } }
     /// How far the text of both directions has come; made when text is first read or written.
     @exclusivity(unchecked) var text: ChannelText?
     @exclusivity(unchecked) var shared: SharedOptions
@@ -50,11 +52,13 @@ public final class Channel {
 
     @exclusivity(unchecked) var event: Event?
     var deadline = Deadlines.Key.none
+    /// Made where a message or the output has a time limit.
+    @exclusivity(unchecked) var timing: ChannelTiming?
     /// The task that waits for input, or did: only for ``fetchReferences()``, never looked into.
     @exclusivity(unchecked) var waitingTask: UnsafeRawPointer?
     /// Who counts it, such as the server that accepted it.
     var owner: (any ChannelOwner)?
-    let openedAt: UInt64
+    var openedAt: UInt64
 
     /// The peer's address as the channel was made with it, which any thread may read.
     let firstPeer: SocketAddress
@@ -68,7 +72,7 @@ public final class Channel {
 
     /// Small facts about a channel, a bit each.
     struct Flags: OptionSet {
-        let rawValue: UInt16
+        let rawValue: UInt32
         /// The reader saw an incomplete message: what is queued does not count as readable until
         /// more comes.
         static let needsMore = Flags(rawValue: 1)
@@ -98,6 +102,14 @@ public final class Channel {
         static let isInTurn = Flags(rawValue: 4096)
         /// It did not fail while it connected.
         static let wasOpen = Flags(rawValue: 8192)
+        /// Its server has begun to drain.
+        static let isDraining = Flags(rawValue: 16_384)
+        /// It has a limit on how fast it sends: what it writes goes through the queue.
+        static let isSendRated = Flags(rawValue: 32_768)
+        /// The reactor's channels hold too much, and this one is read no more for now.
+        static let pausedByLimit = Flags(rawValue: 65_536)
+        /// Reading rests, whoever wants it so.
+        static let paused = Flags(rawValue: 4 | 65_536)
     }
 
     /// Who takes the input.
@@ -120,6 +132,7 @@ public final class Channel {
         @exclusivity(unchecked) var inputEnd: ((Channel) throws -> Void)?
         @exclusivity(unchecked) var peerClosed: ((Channel) throws -> Void)?
         @exclusivity(unchecked) var drained: ((Channel) throws -> Void)?
+        @exclusivity(unchecked) var draining: ((Channel) throws -> Void)?
         @exclusivity(unchecked) var closed: ((Channel, EndReason) -> Void)?
         @exclusivity(unchecked) var connected: ((Channel, SocketError?) -> Void)?
         /// The connection was decided while somebody waited, and ``connected`` is still to be told.
@@ -138,12 +151,18 @@ public final class Channel {
         var socketError: SocketError?
         var localAddress: SocketAddress?
         /// Where descriptors go that the peer passes, if they are wanted.
-        var passed: PassedDescriptors?
+        var passed: PassedDescriptors? { didSet { noteReading() } }
+        /// How fast the channel may be, where that is limited.
+        var rates: ChannelRates? { didSet { noteReading() } }
+        /// Whether reading takes more than a recv(2).
+        @exclusivity(unchecked) private(set) var readsApart = false
         /// The copy that reads this channel, and the one that writes to it.
         var copyOut: (any Pump)?
         var copyIn: (any Pump)?
         /// Tasks that wait, made when one first does.
         var waits: ChannelWaits?
+
+        private func noteReading() { readsApart = passed != nil || rates != nil }
     }
 
     /// Puts an open socket on a reactor.
@@ -186,6 +205,7 @@ public final class Channel {
         openedAt = csystem_monotonic_nanoseconds()
         lastReceived = openedAt
         lastSent = openedAt
+        if self.shared.isRated { setRates() }
     }
 
     init(
@@ -208,7 +228,8 @@ public final class Channel {
             reactor.base, number, channelCallback, Unmanaged.passUnretained(self).toOpaque())
         reactor.admit(self)
         reactor.executor.countChannels(1)
-        startIdleDeadline()
+        startDeadlines()
+        if shared.isRated { setRates() }
     }
 
     /// A channel without a socket, which it is given when others have made the connection.
@@ -221,6 +242,7 @@ public final class Channel {
         lastReceived = openedAt
         lastSent = openedAt
         if peer == .unnamed { parts.foundPeer = FoundPeer() }
+        if shared.isRated { setRates() }
         reactor.admit(self)
         reactor.executor.countChannels(1)
     }
@@ -258,6 +280,7 @@ public final class Channel {
         socket = nil
         output = nil
         input = InputQueue()
+        owner?.channelWasLost(self)
         owner = nil
         dropHandlers()
         let (opening, foundPeer) = (rare?.opening, rare?.foundPeer)
@@ -281,6 +304,7 @@ public final class Channel {
         // channel again.
         endCopies()
         wakeAll()
+        let rates = keptRates()
         let dropped = (reader, rare)
         reader = .none
         rare = nil
@@ -297,6 +321,7 @@ public final class Channel {
             parts.opening = old.opening
             parts.foundPeer = old.foundPeer
         }
+        if rates != nil { parts.rates = rates }
         withExtendedLifetime(dropped) {}
     }
 
@@ -311,7 +336,13 @@ public final class Channel {
 
 /// Someone who is told when a channel has released its descriptor.
 protocol ChannelOwner: AnyObject {
-    func channelClosed()
+    func channelClosed(_ channel: Channel)
+    /// Told in place of ``channelClosed(_:)`` where the reactor has ended with the channel on it.
+    func channelWasLost(_ channel: Channel)
+}
+
+extension ChannelOwner {
+    func channelWasLost(_ channel: Channel) {}
 }
 
 /// Channels stay on their reactor's thread.

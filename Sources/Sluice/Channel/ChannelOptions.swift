@@ -67,8 +67,53 @@ public struct ChannelOptions: Hashable, Sendable {
     public var bytesPerTurn = 262_144
     /// Ends the channel when no byte came or went for this long; `nil` for never.
     ///
-    /// A call that waits on a blocking channel then throws `.timedOut`. Initially `nil`.
+    /// Against peers that are gone without a word: one that sends a byte now and then stays. A call
+    /// that waits on a blocking channel then throws `.timedOut`; the other time limits hold for
+    /// channels that don't block. Initially `nil`.
     public var idleTimeout: Duration?
+    /// Ends the channel when its peer has sent nothing for this long since it was opened; `nil` for
+    /// never.
+    ///
+    /// Against clients that connect and say nothing. Counts from the connection, and what has come
+    /// counts as sent also where nobody has read it. Initially `nil`.
+    public var firstByteTimeout: Duration?
+    /// Ends the channel when a message that has begun is not complete after this long, however
+    /// steadily its bytes come; `nil` for never.
+    ///
+    /// Against peers that send a byte now and then, to keep the channel for good ("slow loris"). A
+    /// message is under way while bytes were read that nobody has consumed, as an incomplete line
+    /// or frame; each one that is consumed begins the time anew for what stands behind it. Where
+    /// all bytes are consumed as they come, ``Channel/beginMessage()`` and ``Channel/endMessage()``
+    /// say what a message is. Time in which the channel does not read what is there, as after
+    /// ``Channel/pauseReading()``, does not count, and a task that reads nothing is not ended for
+    /// it. Initially `nil`.
+    public var messageTimeout: Duration?
+    /// Ends the channel when output waits, or a handler of ``Channel/onWritable(_:)`` does, and the
+    /// kernel takes less than ``writeProgressByteCount`` in this time; `nil` for never.
+    ///
+    /// Against peers that read slowly, or nothing, and so keep what waits for them in memory: the
+    /// kernel takes more when the peer has read. What waits is dropped, and the connection reset.
+    /// After a close ``lingerLimit`` holds instead. Initially `nil`.
+    public var writeProgressTimeout: Duration?
+    /// How many bytes are enough for ``writeProgressTimeout``.
+    ///
+    /// Against peers that take a byte now and then; beyond 1 it is looked at in steps of that time.
+    /// 1 or more; initially 1.
+    public var writeProgressByteCount = 1
+    /// Ends the channel this long after it was opened, whatever it does; `nil` for never.
+    ///
+    /// Against clients that never leave, whatever they do: their places come free, and connections
+    /// spread anew. Counts ``Channel/age``, also that before ``Channel/detach()``. What was written
+    /// still goes out, within ``lingerLimit``. Initially `nil`.
+    public var lifetime: Duration?
+    /// How fast the channel reads at most; `nil` for as fast as it can.
+    ///
+    /// Initially `nil`.
+    public var receiveRate: ByteRate?
+    /// How fast the channel sends at most; `nil` for as fast as it can.
+    ///
+    /// Initially `nil`.
+    public var sendRate: ByteRate?
     /// How long a closed channel may go on sending what was queued.
     ///
     /// Initially 30 s.
@@ -134,10 +179,15 @@ public struct ChannelCounters: Hashable, Sendable {
 /// A channel's options in one place for all channels that were made with the same ones.
 final class SharedOptions: Sendable {
     let values: ChannelOptions
+    let limits: TimeLimits
     /// In nanoseconds; 0 for none.
-    let idle: UInt64
+    var idle: UInt64 { limits.idle }
     /// Whether writes take the short way: collected, and sent at the end of the turn.
     let collectsTurns: Bool
+    /// A write of this many bytes is within ``ChannelOptions/outputLimit`` where nothing is queued.
+    let alwaysFits: Int
+    /// Whether the channel is limited in how fast it reads or sends.
+    let isRated: Bool
 
     /// Whatever the values are, a channel goes on: each is brought into its range.
     init(_ values: ChannelOptions) {
@@ -151,6 +201,8 @@ final class SharedOptions: Sendable {
         values.text.lineLimit = max(0, values.text.lineLimit)
         self.values = values
         collectsTurns = values.buffering == .turn && !values.isBlocking
-        idle = values.idleTimeout.map { max(1, $0.nanoseconds) } ?? 0
+        alwaysFits = values.outputLimit - TurnOutput.capacity
+        isRated = values.receiveRate != nil || values.sendRate != nil
+        limits = TimeLimits(values)
     }
 }

@@ -27,6 +27,14 @@ public enum EndReason: Hashable, Sendable {
         case idle
         /// What was left to send at the close did not go out in time.
         case linger
+        /// The peer sent nothing at all: ``ChannelOptions/firstByteTimeout``.
+        case firstByte
+        /// A message was begun and not completed: ``ChannelOptions/messageTimeout``.
+        case message
+        /// The peer took too little of what waits for it: ``ChannelOptions/writeProgressTimeout``.
+        case writeProgress
+        /// The channel has been open for as long as it may: ``ChannelOptions/lifetime``.
+        case lifetime
     }
 
     /// Which limit on what a channel holds was met.
@@ -37,6 +45,10 @@ public enum EndReason: Hashable, Sendable {
         case line
         /// Descriptors that the peer has passed and nobody has taken.
         case descriptors
+        /// Output that waited while a broadcast wanted to add to it: ``SlowReceiverPolicy/end``.
+        case output
+        /// What all channels of the reactor hold together: ``Reactor/bufferLimit``.
+        case reactorBuffers
     }
 }
 
@@ -49,9 +61,15 @@ extension EndReason: CustomStringConvertible {
         case .reset: "reset by the peer"
         case .timedOut(.idle): "timed out: idle"
         case .timedOut(.linger): "timed out: lingering"
+        case .timedOut(.firstByte): "timed out: first byte"
+        case .timedOut(.message): "timed out: a message"
+        case .timedOut(.writeProgress): "timed out: write progress"
+        case .timedOut(.lifetime): "timed out: lifetime"
         case .limit(.input): "over the limit: unconsumed input"
         case .limit(.line): "over the limit: a line"
         case .limit(.descriptors): "over the limit: passed descriptors"
+        case .limit(.output): "over the limit: unsent output"
+        case .limit(.reactorBuffers): "over the limit: buffers of the reactor"
         case .drained: "drained"
         case .moved: "moved to another reactor"
         case .failed(let error): "failed: \(error)"

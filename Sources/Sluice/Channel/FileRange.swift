@@ -114,10 +114,11 @@ extension Socket {
     /// How many bytes of a file one call moves at most, so that others have their turn.
     private static var fileStep: Int { 1 << 20 }
 
-    /// Has the kernel send a part of a file.
-    func send(_ file: FileRange) throws(SocketError) -> SendResult {
+    /// Has the kernel send a part of a file, up to a limit.
+    func send(_ file: FileRange, upTo limit: Int) throws(SocketError) -> SendResult {
+        let step = min(file.left, Self.fileStep, limit)
         while true {
-            let count = SystemCall.sendFile.made(upTo: min(file.left, Self.fileStep)) {
+            let count = SystemCall.sendFile.made(upTo: step) {
                 file.send(to: number, upTo: $0)
             }
             if count >= 0 { return .bytes(count) }

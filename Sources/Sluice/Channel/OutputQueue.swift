@@ -14,6 +14,8 @@ final class OutputQueue {
         var file: FileRange?
         /// Go out with the first of the bytes.
         var descriptors: PassedDescriptors?
+        /// Whose bytes these are, where other queues have them as well.
+        var shared: SharedBytes?
         var count: Int { file?.left ?? bytes.count - start }
     }
 
@@ -26,8 +28,17 @@ final class OutputQueue {
     /// How many descriptors wait at most to be passed on.
     static var descriptorLimit: Int { 1_024 }
 
+    /// What a place for shared bytes takes.
+    static var placeByteCount: Int { MemoryLayout<Segment>.stride }
+
     private var segments: [Segment] = []
     private var first = 0
+    /// What is told how much is held here.
+    private var account: BufferAccount?
+    /// How many bytes are held for this queue alone, its places for shared ones among them.
+    private var ownByteCount = 0 { didSet { account?.add(ownByteCount - oldValue) } }
+    /// How many places for shared bytes there are.
+    private var sharedCount = 0
     /// Files of which something is to be told.
     private var changed: [FileRange] = []
     /// How many bytes are held in memory.
@@ -51,6 +62,35 @@ final class OutputQueue {
     /// How many bytes, at the front, are to go out.
     var dueByteCount: Int { byteCount + fileByteCount - heldByteCount }
 
+    /// How much a channel has with what waits here: as if it had all of it alone.
+    var weight: Int { byteCount + sharedCount * Self.placeByteCount }
+
+    /// How much the end of this queue gives back: what is its own, and its share of the others.
+    var spareByteCount: Int {
+        if sharedCount == 0 { return ownByteCount }
+        return segments[first...].reduce(ownByteCount) { $0 + ($1.shared?.share ?? 0) }
+    }
+
+    init(_ account: BufferAccount? = nil) { self.account = account }
+
+    deinit {
+        leaveShared()
+        account?.add(-ownByteCount)
+    }
+
+    /// The others have all that this queue had in common with them.
+    private func leaveShared() {
+        if sharedCount == 0 { return }
+        for segment in segments[first...] { segment.shared?.holderCount -= 1 }
+    }
+
+    /// Has another reactor's account told from now on, or none.
+    func report(to other: BufferAccount?) {
+        account?.add(-ownByteCount)
+        account = other
+        account?.add(ownByteCount)
+    }
+
     /// How many bytes in memory are to go out: what the marks are about.
     var waitingByteCount: Int { byteCount - heldByteCount }
 
@@ -66,8 +106,9 @@ final class OutputQueue {
     func append(copying bytes: UnsafeRawBufferPointer) {
         if bytes.isEmpty { return }
         byteCount += bytes.count
+        ownByteCount += bytes.count
         if let last = segments.indices.last, last >= first, segments[last].file == nil,
-            segments[last].descriptors == nil,
+            segments[last].descriptors == nil, segments[last].shared == nil,
             segments[last].bytes.count + bytes.count <= Self.chunkByteCount
         {
             segments[last].bytes.append(contentsOf: bytes)
@@ -83,13 +124,28 @@ final class OutputQueue {
     func append(sharing bytes: [UInt8], from start: Int = 0) {
         if start >= bytes.count { return }
         byteCount += bytes.count - start
+        ownByteCount += bytes.count - start
         segments.append(Segment(bytes: bytes, start: start))
+    }
+
+    /// Adds bytes that other queues have as well, from `start` on, and lets all that was held back
+    /// before them go.
+    func append(_ message: SharedBytes, from start: Int = 0) {
+        if start >= message.bytes.count { return }
+        release()
+        message.countOnce()
+        message.holderCount += 1
+        byteCount += message.bytes.count - start
+        sharedCount += 1
+        ownByteCount += Self.placeByteCount
+        segments.append(Segment(bytes: message.bytes, start: start, shared: message))
     }
 
     /// Adds bytes with descriptors, and lets all that was held back before them go.
     func append(_ bytes: [UInt8], passing descriptors: PassedDescriptors) {
         release()
         byteCount += bytes.count
+        ownByteCount += bytes.count
         descriptorCount += descriptors.list.count
         segments.append(Segment(bytes: bytes, start: 0, descriptors: descriptors))
     }
@@ -120,9 +176,15 @@ final class OutputQueue {
     /// To be called where no file waits, and nothing of one is to be told.
     func taken() -> OutputQueue {
         let other = OutputQueue()
+        leaveShared()
         swap(&segments, &other.segments)
         swap(&first, &other.first)
         swap(&byteCount, &other.byteCount)
+        ownByteCount = 0
+        sharedCount = 0
+        // Elsewhere they are nobody's but the channel's that goes there.
+        for place in other.segments.indices { other.segments[place].shared = nil }
+        other.ownByteCount = other.byteCount
         swap(&descriptorCount, &other.descriptorCount)
         swap(&heldByteCount, &other.heldByteCount)
         swap(&isAboveMark, &other.isAboveMark)
@@ -150,14 +212,15 @@ final class OutputQueue {
         if changed.last !== file { changed.append(file) }
     }
 
-    /// Offers the first bytes that are due to the kernel.
-    func send(to socket: borrowing Socket) throws(SocketError) -> SendResult {
+    /// Offers the first bytes that are due to the kernel, up to a limit.
+    func send(to socket: borrowing Socket, upTo limit: Int) throws(SocketError) -> SendResult {
         if let file = segments[first].file {
-            return try dropSent(socket.send(file), of: file)
+            return try dropSent(socket.send(file, upTo: limit), of: file)
         }
         if let passed = segments[first].descriptors {
             let segment = segments[first]
-            let result = try socket.send(segment.bytes.span.bytes, passing: passed.list)
+            let bytes = segment.bytes.span.bytes.extracting(first: limit)
+            let result = try socket.send(bytes, passing: passed.list)
             if case .bytes = result {
                 segments[first].descriptors = nil
                 descriptorCount -= passed.list.count
@@ -166,9 +229,9 @@ final class OutputQueue {
         }
         let run = segments[first..<min(segments.count, first + Self.vectorCount)]
         let last = run.firstIndex { $0.file != nil || $0.descriptors != nil } ?? run.endIndex
-        if last - first == 1 || heldByteCount > 0 {
+        if last - first == 1 || heldByteCount > 0 || limit != .max {
             let segment = segments[first]
-            let end = segment.start + min(segment.count, dueByteCount)
+            let end = segment.start + min(segment.count, dueByteCount, limit)
             let result = try segment.bytes.span.bytes.withUnsafeBytes { bytes throws(SocketError) in
                 try socket.send(UnsafeRawBufferPointer(rebasing: bytes[segment.start..<end]))
             }
@@ -227,25 +290,36 @@ final class OutputQueue {
     private func dropSent(_ result: SendResult) -> SendResult {
         guard case .bytes(var count) = result else { return result }
         byteCount -= count
+        var own = 0
         while count > 0 {
             let available = segments[first].count
+            let isShared = segments[first].shared != nil
             if count < available {
                 segments[first].start += count
+                if !isShared { own += count }
                 break
             }
             count -= available
-            segments[first].bytes = []
-            segments[first].start = 0
+            own += isShared ? Self.placeByteCount : available
+            if isShared {
+                sharedCount -= 1
+                segments[first].shared?.holderCount -= 1
+            }
+            segments[first] = Segment(bytes: [], start: 0)
             first += 1
         }
         dropSpent()
+        ownByteCount -= own
         return result
     }
 }
 
 extension Socket {
-    /// Offers the first bytes of a queue to the kernel; what it takes leaves the queue.
-    func send(_ queue: OutputQueue) throws(SocketError) -> SendResult { try queue.send(to: self) }
+    /// Offers the first bytes of a queue to the kernel, up to a limit; what it takes leaves the
+    /// queue.
+    func send(_ queue: OutputQueue, upTo limit: Int = .max) throws(SocketError) -> SendResult {
+        try queue.send(to: self, upTo: limit)
+    }
 
     func send(_ bytes: UnsafeRawBufferPointer) throws(SocketError) -> SendResult {
         guard let start = bytes.baseAddress else { return .bytes(0) }

@@ -8,8 +8,8 @@ extension Reactor {
     public enum Observation {
         /// A server has let a connection in.
         case accepted(Channel)
-        /// A client was turned away: by its address, or because descriptors have run out.
-        case refused(SocketAddress)
+        /// A client was turned away.
+        case refused(SocketAddress, RefusalReason)
         /// A client's connection was made.
         case connected(Channel)
         /// A channel has come from another reactor.

@@ -110,9 +110,8 @@ extension ClientOptions {
         let socket = try Socket(for: address)
         guard let peer = address.ipAddress else { return socket }
         if localAddress != nil || localPort != 0 {
-            if localPort != 0 { try socket.set(.reuseAddress, to: true) }
             let local = localAddress ?? (peer.isIPv6 ? .any6 : .any)
-            try socket.bind(to: .ip(local, port: localPort))
+            try socket.bind(beforeConnectingFrom: .ip(local, port: localPort))
         }
         if noDelay { try socket.set(.noDelay, to: true) }
         return socket
@@ -129,6 +128,23 @@ extension ClientOptions {
         let wanted = addresses.filter { $0.isIPv6 == localAddress.isIPv6 }
         if wanted.isEmpty { throw ResolverError(name, .noAddressOfFamily) }
         return wanted
+    }
+}
+
+extension Socket {
+    /// Gives a socket that is about to connect its local address.
+    ///
+    /// Where that has no port, connect(2) chooses one, and may take one that other connections from
+    /// the address have to other peers: bind(2) could not, and would run out of them. Source:
+    /// `IP_BIND_ADDRESS_NO_PORT`, ip(7).
+    func bind(beforeConnectingFrom local: SocketAddress) throws(SocketError) {
+        if local.port == 0 {
+            // A system without it chooses now, among fewer.
+            try? set(.bindWithoutPort, to: true)
+        } else {
+            try set(.reuseAddress, to: true)
+        }
+        try bind(to: local)
     }
 }
 

@@ -26,7 +26,9 @@ public struct ClientOptions: Hashable, Sendable {
     public var resolutionDelay = Duration.milliseconds(50)
     /// The local address to connect from; `nil` lets the kernel choose.
     ///
-    /// Of a name's addresses only those of its family are tried. Initially `nil`.
+    /// Of a name's addresses only those of its family are tried. With ``localPort`` 0 its ports are
+    /// shared by connections to different peers. Initially `nil`. Source:
+    /// `IP_BIND_ADDRESS_NO_PORT`, ip(7).
     public var localAddress: IPAddress?
     /// The local port to connect from; 0 lets the kernel choose.
     ///
@@ -89,6 +91,18 @@ public struct Client {
         self.options = options
         shared = SharedOptions(options.channel)
     }
+
+    private init(_ client: Client, from localAddress: IPAddress) {
+        var options = client.options
+        options.localAddress = localAddress
+        self.options = options
+        reactor = client.reactor
+        shared = client.shared
+    }
+
+    /// The same client with another ``ClientOptions/localAddress``; its channels share the settings
+    /// of this one's.
+    package func from(_ localAddress: IPAddress) -> Client { Client(self, from: localAddress) }
 
     /// Starts to connect and returns at once.
     ///

@@ -109,7 +109,7 @@ public final class ConnectAttempt {
     private func checkLocalAddress() throws(SocketError) {
         guard let local = options.localAddress else { return }
         let probe = SocketAddress.ip(local, port: 0)
-        try Socket(for: probe).bind(to: probe)
+        try Socket(for: probe).bind(beforeConnectingFrom: probe)
     }
 }
 

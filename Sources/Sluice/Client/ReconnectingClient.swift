@@ -218,7 +218,7 @@ extension ReconnectingClient: ChannelOwner {
     }
 
     /// The channel has released its descriptor, perhaps in a call of the program's.
-    func channelClosed() {
+    func channelClosed(_: Channel) {
         guard let ended = channel, let reactor = link.reactor else { return }
         channel = nil
         isOpened = false

@@ -241,5 +241,6 @@ extension Reactor {
         var batch: [any TurnWriter] = []
         swap(&batch, &unflushed)
         for writer in batch { writer.flushQueue() }
+        if buffers.isTold { buffers.turnEnded(self) }
     }
 }

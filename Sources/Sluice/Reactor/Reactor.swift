@@ -47,6 +47,8 @@ public final class Reactor {
     /// Where channels turn text into bytes; a nested writer finds it taken and makes its own.
     @exclusivity(unchecked) var encodingBuffer: [UInt8] = []
 
+    /// How much its channels hold in memory.
+    let buffers: BufferAccount
     /// What is open on this reactor, in no order.
     var residents: [any Resident] = []
     var attachments: [ObjectIdentifier: AnyObject] = [:]
@@ -84,6 +86,7 @@ public final class Reactor {
         }
         mailbox = Mailbox(Descriptor(adopting: counter))
         executor = Executor(mailbox, link)
+        buffers = BufferAccount(link)
         deadlines = try Deadlines()
         link.reactor = self
         // Both contexts are this object, and its deinit ends both events before the base.

@@ -18,7 +18,7 @@ struct TimingWheel<Element> {
         static var none: Key { Key(index: -1, generation: 0) }
     }
 
-    private struct Entry {
+    fileprivate struct Entry {
         var element: Element?
         var tick: UInt64 = 0
         var next: Int32 = -1
@@ -102,6 +102,15 @@ struct TimingWheel<Element> {
     mutating func popDue() -> Element? {
         let index = heads[Int(Self.dueList)]
         guard index >= 0 else { return nil }
+        unlink(index)
+        return release(index)
+    }
+
+    /// Takes one of the deadlines that come first, before its time: exact to the slot it is in.
+    mutating func popEarly() -> Element? {
+        if hasDue { return popDue() }
+        guard let (level, slot, _) = firstSlot() else { return nil }
+        let index = heads[level * Self.slotCount + slot]
         unlink(index)
         return release(index)
     }
@@ -204,3 +213,8 @@ struct TimingWheel<Element> {
         return element
     }
 }
+
+// A group's servers share one behind a lock.
+extension TimingWheel: Sendable where Element: Sendable {}
+extension TimingWheel.Entry: Sendable where Element: Sendable {}
+extension TimingWheel.Key: Sendable {}

@@ -109,7 +109,7 @@ public enum HostName {
         let isOwn = name.isEmpty || IPAddress(name)?.isUnspecified == true
         let name = isOwn ? own : name
         // No list of names has those below it; their addresses have other names.
-        if SpecialNames.isLocalhost(name), name.folded != "localhost" { return name }
+        if SpecialNames.isLocalhost(name), name.smallLetters != "localhost" { return name }
         do throws(ResolverError) {
             return try entry(of: address(of: name)).fullName
         } catch {
@@ -160,7 +160,7 @@ extension HostName {
     private static func known(
         _ name: String, _ family: AddressFamily
     ) throws(ResolverError) -> [IPAddress]? {
-        if name.folded == "localhost" { return nil }
+        if name.smallLetters == "localhost" { return nil }
         let question = NameQuestion.addresses(of: name, family: family)
         guard let report = SpecialNames.report(on: question) else { return nil }
         return AddressSelection.sorted(try report.addresses.get())

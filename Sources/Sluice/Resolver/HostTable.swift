@@ -65,7 +65,7 @@ extension HostTable.Entry {
     fileprivate func isOf(_ name: String) -> Bool {
         let bytes = name.utf8
         return ([self.name] + aliases).contains {
-            $0.utf8.elementsEqual(bytes) { smallLetter($0) == smallLetter($1) }
+            $0.utf8.elementsEqual(bytes) { $0.smallLetter == $1.smallLetter }
         }
     }
 }
@@ -74,18 +74,13 @@ extension HostEntry {
     /// Lines taken together; no name and no address stands in it twice.
     fileprivate init?(_ lines: [HostTable.Entry]) {
         guard let first = lines.first else { return nil }
-        var names: Set<[UInt8]> = [first.name.utf8.map(smallLetter)]
+        var names: Set<[UInt8]> = [first.name.utf8.map(\.smallLetter)]
         var seen: Set<IPAddress> = []
         self.init(
             name: first.name,
             aliases: lines.flatMap { [$0.name] + $0.aliases }.filter {
-                names.insert($0.utf8.map(smallLetter)).inserted
+                names.insert($0.utf8.map(\.smallLetter)).inserted
             },
             addresses: lines.map(\.address).filter { seen.insert($0).inserted })
     }
-}
-
-/// A capital ASCII letter as the small one, any other byte as it is.
-private func smallLetter(_ byte: UInt8) -> UInt8 {
-    (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) ? byte | 0x20 : byte
 }

@@ -30,20 +30,11 @@ extension NameQuestion {
     /// Letters beyond ASCII stay as they are. Source: RFC 4343.
     var folded: NameQuestion {
         switch self {
-        case .addresses(let name, let family): .addresses(of: name.folded, family: family)
+        case .addresses(let name, let family): .addresses(of: name.smallLetters, family: family)
         case .names: self
-        case .services(let name): .services(of: name.folded)
-        case .texts(let name): .texts(of: name.folded)
+        case .services(let name): .services(of: name.smallLetters)
+        case .texts(let name): .texts(of: name.smallLetters)
         }
-    }
-}
-
-extension String {
-    /// With small letters for ASCII's capital ones.
-    var folded: String {
-        guard utf8.contains(where: { (0x41...0x5A).contains($0) }) else { return self }
-        return String(
-            decoding: utf8.map { (0x41...0x5A).contains($0) ? $0 | 0x20 : $0 }, as: UTF8.self)
     }
 }
 

@@ -3,7 +3,7 @@
 // Names that no source is asked for: numbers, this machine's name for itself, and what is no name.
 
 /// Questions that answer themselves.
-enum SpecialNames {
+package enum SpecialNames {
     /// The most bytes of a name, without a dot at its end, and of each part between its dots.
     ///
     /// Source: RFC 1035, 2.3.4.
@@ -52,7 +52,7 @@ enum SpecialNames {
     /// to be told to a name service.
     ///
     /// Source: RFC 7686, 2.
-    static func canBeAsked(_ name: String) -> Bool {
+    package static func canBeAsked(_ name: String) -> Bool {
         if isAt("onion", name) { return false }
         let bytes = withoutLastDot(name)
         guard !bytes.isEmpty, bytes.count <= mostBytes, !bytes.contains(0), name != "*" else {
@@ -71,11 +71,7 @@ enum SpecialNames {
     private static func isAt(_ top: StaticString, _ name: String) -> Bool {
         let bytes = withoutLastDot(name)
         let end = bytes.suffix(top.utf8CodeUnitCount)
-        let isSame = top.withUTF8Buffer { top in
-            end.elementsEqual(top) { byte, letter in
-                byte == letter || ((0x41...0x5A).contains(byte) && byte | 0x20 == letter)
-            }
-        }
+        let isSame = top.withUTF8Buffer { end.lazy.map(\.smallLetter).elementsEqual($0) }
         guard isSame else { return false }
         let rest = bytes.dropLast(top.utf8CodeUnitCount)
         return rest.isEmpty || rest.last == UInt8(ascii: ".")

@@ -123,7 +123,7 @@ extension NameReport {
         let official = answers.first?.canonicalName
         return NameReport(
             .success(.addresses(addresses)), from: .system,
-            canonicalName: official?.folded == name.folded ? nil : official)
+            canonicalName: official?.smallLetters == name.smallLetters ? nil : official)
     }
 
     private static func names(of address: IPAddress) throws(ResolverError) -> NameReport {

@@ -61,7 +61,12 @@ public final class Listener {
     /// away.
     private var reserve: Descriptor?
     private var isQueued = false
+    /// Whether another one has the socket as well: who waits is not lost where this one closes.
+    private var isShared = false
     private var handler: ((consuming Socket, SocketAddress) throws -> Void)?
+    /// Called with a client that was accepted only to be turned away, as descriptors have run out;
+    /// where there is none it is closed.
+    var onShortage: ((consuming Socket, SocketAddress) -> Void)?
 
     /// Where it listens: with the port that the kernel chose, if port 0 was asked for.
     public let address: SocketAddress
@@ -95,6 +100,7 @@ public final class Listener {
     ) throws(SocketError) {
         let socket = try ListeningSocket(adopting: socket, options)
         try self.init(reactor, socket, options, handler)
+        isShared = true
     }
 
     private init(
@@ -126,6 +132,20 @@ public final class Listener {
     /// Whether it still listens.
     public var isOpen: Bool { socket != nil }
 
+    /// A second descriptor of the listening socket.
+    func duplicateSocket() throws(SocketError) -> Socket {
+        switch socket {
+        case .some(let socket): try socket.socket.duplicate()
+        case .none: throw SocketError(.duplicate, .badDescriptor, at: address)
+        }
+    }
+
+    /// Leaves the file of a Unix socket where it is at the end: somebody else listens there.
+    func leaveFile() {
+        isShared = true
+        socket?.leaveFile()
+    }
+
     /// Stops listening; connections that were accepted live on.
     ///
     /// Closing again does nothing.
@@ -139,6 +159,7 @@ public final class Listener {
         reserve = nil
         // Taken out first: its end may end what it held, and that close this listener again.
         _ = handler.take()
+        _ = onShortage.take()
         reactor?.deadlines.remove(deadline)
         reactor?.dismiss(self)
     }
@@ -221,6 +242,22 @@ extension Listener: Resident, DeadlineOwner {
         if let failure { pause(failure, reactor) }
     }
 
+    /// Takes who waits before it closes, in one turn.
+    func takeWaiting() {
+        guard let reactor, !isShared else { return }
+        for _ in 0..<Self.waitingLimit where gate.isOpen {
+            do throws(SocketError) {
+                guard let accepted = try socket?.accept() else { return }
+                hand(accepted, reactor)
+            } catch {
+                if !ListeningSocket.isClientsFailure(error.code) { return }
+            }
+        }
+    }
+
+    /// So many are taken at last; a crowd that comes faster must not put the end off.
+    private static let waitingLimit = 1_024
+
     private static func isShortage(_ code: ErrorCode) -> Bool {
         [.tooManyOpenFiles, .tooManyOpenFilesInSystem, .noBufferSpace, .noMemory].contains(code)
     }
@@ -245,7 +282,14 @@ extension Listener: Resident, DeadlineOwner {
         }
         reserve = nil
         // Nothing to accept, or still no descriptor: the client waits on.
-        if let accepted = try? socket?.accept() { reactor.tell(.refused(accepted.peer)) }
+        if let accepted = try? socket?.accept() {
+            let peer = accepted.peer
+            if let onShortage {
+                onShortage(accepted.intoSocket(), peer)
+            } else {
+                reactor.tell(.refused(peer, .descriptors))
+            }
+        }
         reserve = Self.openReserve()
     }
 

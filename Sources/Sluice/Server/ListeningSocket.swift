@@ -9,7 +9,7 @@ import Glibc
 /// A socket that listens; its file goes with it.
 struct ListeningSocket: ~Copyable {
     // Removed before the socket is closed: once that is, another server may take the path.
-    private let file: UnixFile?
+    private var file: UnixFile?
     let socket: Socket
     /// Where it listens, with the real port in place of 0.
     let address: SocketAddress
@@ -65,6 +65,24 @@ struct ListeningSocket: ~Copyable {
         // What is accepted inherits it.
         if options.noDelay { try socket.set(.noDelay, to: true) }
     }
+
+    /// Whether nobody listens at an IP address, also nobody who shares its port.
+    ///
+    /// Nobody has to be told of port 0, for which the kernel chooses one that is free.
+    ///
+    /// - Throws: ``SocketError`` with operation `.bind`, such as `.addressInUse`.
+    static func checkIsFree(
+        _ address: SocketAddress, _ options: ListenerOptions
+    ) throws(SocketError) {
+        if address.port == 0 { return }
+        let socket = try Socket(for: address)
+        try prepare(socket, address, options)
+        // It listens never, so that no client gets to it.
+        try socket.bind(to: address)
+    }
+
+    /// Leaves the file where it is at the end.
+    mutating func leaveFile() { file?.leave() }
 
     /// Takes the next waiting client, or `nil` if none waits; an IPv4 client's address is told as
     /// IPv4.

@@ -5,66 +5,34 @@
 
 internal import CSystemCalls
 
-/// How a server is opened, whom it lets in, and what its channels are like.
-public struct ServerOptions: Hashable, Sendable {
-    /// How its listeners are opened.
-    public var listener = ListenerOptions()
-    /// The limits and times of its channels.
-    public var channel = ChannelOptions()
-    /// How many connections it holds at most; further clients wait in the backlog.
-    ///
-    /// 1 or more. Initially no limit.
-    public var maximumConnections = Int.max
-    /// Lets only these in; empty lets all in.
-    ///
-    /// Unix clients are always let in. Initially empty.
-    public var allowed: [AddressRange] = []
-    /// Turns these away, also where they are allowed.
-    ///
-    /// Initially empty.
-    public var denied: [AddressRange] = []
-    /// Gives all addresses with port 0 the port of the first, retrying up to 10 times.
-    ///
-    /// Initially off.
-    public var samePort = false
-
-    /// The initial values.
-    public init() {}
-
-    /// Whether a client may come in.
-    func letsIn(_ peer: SocketAddress) -> Bool {
-        guard let address = peer.ipAddress else { return true }
-        if denied.contains(where: { $0.contains(address) }) { return false }
-        return allowed.isEmpty || allowed.contains { $0.contains(address) }
-    }
-}
-
-/// What a server has done so far.
-public struct ServerCounters: Hashable, Sendable {
-    /// Connections that became channels.
-    public var accepted: UInt64 = 0
-    /// Clients that were turned away by address.
-    public var refused: UInt64 = 0
-}
-
 /// Accepts connections at one address or several and makes a channel of each.
 ///
 /// The reactor keeps a listening server alive; ``close()`` lets it go.
 public final class Server {
     private let link: ReactorLink
-    private var reactor: Reactor? { link.reactor }
+    var reactor: Reactor? { link.reactor }
     private let options: ServerOptions
     private let shared: SharedOptions
     private let handler: (Channel, SocketAddress) throws -> Void
-    private var listeners: [Listener] = []
+    private(set) var listeners: [Listener] = []
     private var draining: Draining?
     private var counted = ServerCounters()
     private var isHeld = false
+    /// Whether it lets in who waits, before it listens no more.
+    private var isTakingWaiting = false
+    /// Pending while clients wait as the rate is used up.
+    private var pacing: Timer?
+    /// Who may come in and how fast; a group has one for all of its servers.
+    lazy var admission = AdmissionControl(options.admission)
 
     /// Called in place of ``admit(_:_:)``, by a group that may place a connection elsewhere.
     var place: ((consuming Socket, SocketAddress) throws -> Void)?
     /// Called when a channel has released its descriptor.
     var onRelease: () -> Void = {}
+    /// Called when a drain has ended, before its completions.
+    var onDrained: () -> Void = {}
+    /// Whether there is room for one more, where a group counts for all of its servers.
+    var hasRoom: () -> Bool = { true }
 
     /// How many of its channels are open.
     public private(set) var connectionCount = 0
@@ -153,11 +121,16 @@ public final class Server {
     }
 
     private func listen(with socket: consuming Socket, _ reactor: Reactor) throws(SocketError) {
-        listeners.append(
+        add(
             try Listener(on: reactor, adopting: socket, options: options.listener) { socket, peer in
                 // Holds the server for as long as it listens; closing the listener lets go.
                 try self.accept(socket, peer)
             })
+    }
+
+    private func add(_ listener: Listener) {
+        listener.onShortage = { socket, peer in self.refuse(socket, peer, .descriptors) }
+        listeners.append(listener)
     }
 
     private func listen(at addresses: [SocketAddress], _ reactor: Reactor) throws(SocketError) {
@@ -168,7 +141,7 @@ public final class Server {
             {
                 address = address.with(port: port)
             }
-            listeners.append(
+            add(
                 try Listener(on: reactor, at: address, options: options.listener) {
                     socket, peer in
                     // Holds the server for as long as it listens; closing the listener lets go.
@@ -199,14 +172,33 @@ public final class Server {
         arrange()
     }
 
+    private var isFull: Bool { connectionCount >= max(1, options.maximumConnections) }
+
     private func arrange() {
-        let isFull = connectionCount >= max(1, options.maximumConnections)
+        let waitsForRoom = isFull && options.admission.whenFull == .wait
+        let isClosed = isHeld || waitsForRoom || pacing?.isPending == true
         for listener in listeners {
-            if isHeld || isFull { listener.hold() } else { listener.letGo() }
+            if isClosed { listener.hold() } else { listener.letGo() }
         }
     }
 
+    /// Leaves clients in the backlog for as long as the rate is used up.
+    private func pace() {
+        guard let admission, admission.clientsWait, let reactor, isListening,
+            pacing?.isPending != true
+        else { return }
+        let pause = admission.pause(at: reactor.now)
+        if pause == 0 { return }
+        pacing = reactor.after(Duration(nanoseconds: pause)) { [self] in
+            // Another server of the group may have been faster.
+            pace()
+            arrange()
+        }
+        arrange()
+    }
+
     private func closeListeners() {
+        pacing?.cancel()
         for listener in listeners { listener.close() }
     }
 }
@@ -219,33 +211,62 @@ extension Server: Sendable {}
 
 extension Server: ChannelOwner {
     private func accept(_ socket: consuming Socket, _ peer: SocketAddress) throws {
-        guard options.letsIn(peer) else {
-            counted.refused += 1
-            reactor?.tell(.refused(peer))
-            return
-        }
+        guard let reactor else { return }
+        if let reason = reasonToRefuse(peer, reactor) { return refuse(socket, peer, reason) }
+        pace()
         if let place { return try place(socket, peer) }
         try admit(socket, peer)
     }
 
+    private func reasonToRefuse(_ peer: SocketAddress, _ reactor: Reactor) -> RefusalReason? {
+        if !options.letsIn(peer) { return .denied }
+        if options.admission.whenFull == .refuse, isFull || !hasRoom() { return .connections }
+        return admission?.admit(peer, at: reactor.now)
+    }
+
+    private func refuse(
+        _ socket: consuming Socket, _ peer: SocketAddress, _ reason: RefusalReason
+    ) {
+        counted.refusals.count(reason)
+        guard let reactor else { return }
+        options.admission.refusal.turnAway(socket, on: reactor)
+        reactor.tell(.refused(peer, reason))
+    }
+
     /// Makes a channel of a connection, as if it had been accepted here.
     ///
-    /// - Throws: ``SocketError`` where it did not become a channel.
+    /// - Throws: ``SocketError`` where it did not become a channel; it counts for its source no
+    ///   more.
     func admit(_ socket: consuming Socket, _ peer: SocketAddress) throws {
-        guard let reactor else { throw SocketError(.accept, .cancelled, at: peer) }
-        let channel = try Channel(socket, peer, reactor, shared, isConnecting: false)
+        let (channel, reactor) = try makeChannel(socket, peer)
         channel.owner = self
         connectionCount += 1
         counted.accepted += 1
         reactor.tell(.accepted(channel))
-        if connectionCount >= max(1, options.maximumConnections) { arrange() }
+        if isFull { arrange() }
         if reactor.attempt(for: channel, { try handler(channel, peer) }) { channel.close() }
         channel.arrange()
         reactor.endTurn()
     }
 
+    private func makeChannel(
+        _ socket: consuming Socket, _ peer: SocketAddress
+    ) throws(SocketError) -> (Channel, Reactor) {
+        do throws(SocketError) {
+            guard let reactor else { throw SocketError(.accept, .cancelled, at: peer) }
+            return (try Channel(socket, peer, reactor, shared, isConnecting: false), reactor)
+        } catch {
+            admission?.leave(peer)
+            throw error
+        }
+    }
+
+    /// The reactor has ended; in a group others go on, and count what comes from the same source.
+    func channelWasLost(_ channel: Channel) { admission?.leave(channel.firstPeer) }
+
     /// One of its channels has released its descriptor.
-    func channelClosed() {
+    func channelClosed(_ channel: Channel) {
+        admission?.leave(channel.firstPeer)
         connectionCount -= 1
         arrange()
         for listener in listeners { listener.descriptorCameFree() }
@@ -264,10 +285,19 @@ extension Server {
     /// with the number of channels that had to be closed. They end with ``EndReason/drained``, and
     /// what they had to send still goes out within ``ChannelOptions/lingerLimit``. Draining again
     /// keeps the first limit and calls both completions at the end.
+    ///
+    /// Clients who wait to be accepted, as the kernel has made their connections, are let in first,
+    /// as far as the limits allow, and at most 1,024 at each address: else they would be reset. Not
+    /// so at sockets that somebody else has as well, who accepts them: those of the initializers
+    /// that adopt, and those of ``passableSockets()``.
+    ///
+    /// The channels are told: see ``Channel/onDraining(_:)``.
     public func drain(within limit: Duration, _ completion: @escaping (Int) -> Void) {
+        takeWaiting()
         close()
         guard let reactor else { return }
-        let draining = draining ?? Draining(reactor.link)
+        if draining == nil { tellDraining(on: reactor) }
+        let draining = draining ?? Draining(of: self, reactor.link)
         draining.completions.append(completion)
         self.draining = draining
         if connectionCount == 0 {
@@ -278,6 +308,14 @@ extension Server {
                 if connectionCount == 0 { draining.finishLater(0) }
             }
         }
+    }
+
+    private func takeWaiting() {
+        // A handler that is called meanwhile may drain as well.
+        if isTakingWaiting || draining != nil { return }
+        isTakingWaiting = true
+        for listener in listeners { listener.takeWaiting() }
+        isTakingWaiting = false
     }
 
     /// Closes every channel that it made; what they had to send still goes out.
@@ -294,6 +332,24 @@ extension Server {
         return mine.count
     }
 
+    /// Cuts every channel off that it made, also those that are closing: what they had to send is
+    /// lost; many in several turns.
+    func cutOffChannels() {
+        guard let reactor else { return }
+        let mine = reactor.channels.filter { $0.owner === self }
+        draining?.willClose(mine.count)
+        cutOffSome(of: mine[...])
+    }
+
+    private func cutOffSome(of channels: ArraySlice<Channel>) {
+        // One may have moved meanwhile.
+        for channel in channels.prefix(Self.closesPerTurn) where channel.owner === self {
+            channel.perform(channel.state.cutOff(because: .drained))
+        }
+        let rest = channels.dropFirst(Self.closesPerTurn)
+        if !rest.isEmpty { reactor?.after(.zero) { [self] in cutOffSome(of: rest) } }
+    }
+
     private func closeSome(of channels: ArraySlice<Channel>) {
         for channel in channels.prefix(Self.closesPerTurn) { channel.close(because: .drained) }
         let rest = channels.dropFirst(Self.closesPerTurn)
@@ -308,8 +364,12 @@ extension Server {
         var completions: [(Int) -> Void] = []
         var limit: Timer?
         private var left: Int?
+        private weak var server: Server?
 
-        init(_ link: ReactorLink) { self.link = link }
+        init(of server: Server, _ link: ReactorLink) {
+            self.server = server
+            self.link = link
+        }
 
         /// Channels are about to be closed: that many had to be.
         func willClose(_ count: Int) { left = max(left ?? 0, count) }
@@ -321,6 +381,7 @@ extension Server {
             link.reactor?.after(.zero) { [self] in
                 let waiting = completions
                 completions = []
+                if !waiting.isEmpty { server?.onDrained() }
                 for completion in waiting { completion(left ?? 0) }
             }
         }

@@ -165,8 +165,9 @@ extension AncillaryItem {
     ///
     /// Source: `SO_TIMESTAMP`, `SO_TIMESTAMPNS`, socket(7).
     public var timestamp: Duration? {
-        if isOne(of: [(SOL_SOCKET, SO_TIMESTAMPNS)]), let time = value(timespec.self) {
-            return .seconds(Int64(time.tv_sec)) + .nanoseconds(Int64(time.tv_nsec))
+        // C's `struct timespec`: seconds and nanoseconds.
+        if isOne(of: [(SOL_SOCKET, SO_TIMESTAMPNS)]), let time = value((Int64, Int64).self) {
+            return .seconds(time.0) + .nanoseconds(time.1)
         }
         // C's `struct timeval`: seconds and microseconds.
         if isOne(of: [(SOL_SOCKET, SO_TIMESTAMP)]), let time = value((Int64, Int64).self) {

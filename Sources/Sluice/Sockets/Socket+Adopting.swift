@@ -127,6 +127,14 @@ public struct InheritedSockets: ~Copyable, Sendable {
         self.names = names[...]
     }
 
+    /// Those of a list, as if they had been inherited.
+    package init(adopting descriptors: consuming DescriptorList, named names: [String] = []) {
+        var numbers: [CInt] = []
+        while let descriptor = descriptors.popFirst() { numbers.append(descriptor.release()) }
+        self.numbers = numbers[...]
+        self.names = names[...]
+    }
+
     deinit {
         for number in numbers where number >= 0 { _ = Descriptor(adopting: number) }
     }

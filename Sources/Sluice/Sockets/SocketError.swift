@@ -28,6 +28,8 @@ public struct SocketError: Error, Hashable, Sendable {
         case getOption = "get option"
         /// Changing an option. setsockopt(2).
         case setOption = "set option"
+        /// Starting a program. fork(2), execve(2).
+        case launch
         /// Waiting for connections. listen(2).
         case listen
         /// Asking for the local or the peer's address. getsockname(2), getpeername(2).

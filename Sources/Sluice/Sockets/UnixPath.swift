@@ -56,6 +56,11 @@ struct UnixFile: ~Copyable {
     }
 
     private let mode: UInt32
+    /// Whether it stays when the life of its socket ends.
+    private var isLeft = false
+
+    /// Leaves it where it is: somebody else has the socket, too.
+    mutating func leave() { isLeft = true }
 
     /// Takes note of the file that bind(2) has made.
     fileprivate init?(at path: [CChar]) {
@@ -82,6 +87,7 @@ struct UnixFile: ~Copyable {
     }
 
     deinit {
+        if isLeft { return }
         // Somebody else may have replaced or removed it.
         var mode: UInt32 = 0
         if Identity(of: path, mode: &mode) == identity {

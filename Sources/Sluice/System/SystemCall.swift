@@ -10,10 +10,10 @@ import Synchronization
 /// One of the system calls that the library makes.
 package enum SystemCall: String, CaseIterable, Sendable {
     case accept, bind, changeMode, close, connect, createEvent, createSocket, createTimer, duplicate
-    case getDescriptorFlags, getOption, listen, localName, open, pair, peerName, poll, read, readAt
-    case receive, receiveMessage, receiveMessages, send, sendFile, sendMessage, sendMessages
-    case sendVector, setDescriptorFlags, setHostName, setOption, setTimer, shutdown, stopBlocking
-    case unlink, unreadCount, watch, write
+    case getDescriptorFlags, getOption, listen, localName, open, openProcess, pair, peerName
+    case poll, read, readAt, receive, receiveMessage, receiveMessages, send, sendFile, sendMessage
+    case sendMessages, sendVector, setDescriptorFlags, setHostName, setOption, setTimer, shutdown
+    case spawn, stopBlocking, unlink, unreadCount, watch, write
 
     /// What a test lets the system answer.
     package enum Answer: Sendable {

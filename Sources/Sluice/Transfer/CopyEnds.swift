@@ -26,7 +26,7 @@ protocol CopySource: AnyObject {
     var hasEnded: Bool { get }
     /// Why nothing more can come, where that is no end of the input; whoever takes it tells it.
     func takeFailure() -> ChannelError?
-    /// Whether the program has paused reading.
+    /// Whether reading rests for now.
     var isPaused: Bool { get }
     /// Has the copy go on in a turn of its own.
     func goOn(_ copy: ChannelCopy)
@@ -146,7 +146,7 @@ extension Channel: LendingSource, CopySink {
                 throw .socket(SocketError(.read, .messageTooLong, at: peerAddress))
             }
             if try fillQueue(waits: waits) == nil, state.input == .open {
-                if !input.isEmpty { flags.insert(.needsMore) }
+                if !input.isEmpty { needMore() }
                 return ""
             }
         }
@@ -182,7 +182,7 @@ extension Channel: LendingSource, CopySink {
 
     var turnLimit: Int { shared.values.bytesPerTurn }
 
-    var isPaused: Bool { flags.contains(.pausedByProgram) }
+    var isPaused: Bool { !flags.isDisjoint(with: .paused) }
 
     var textOptions: TextOptions? { shared.values.text }
 

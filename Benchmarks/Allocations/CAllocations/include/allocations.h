@@ -8,4 +8,7 @@
 /// Calls of malloc(3) and its relations so far, of all threads.
 unsigned long allocations_so_far(void);
 
+/// Bytes that malloc(3) has handed out and that were not given back. Source: mallinfo2(3).
+unsigned long heap_bytes_in_use(void);
+
 #endif

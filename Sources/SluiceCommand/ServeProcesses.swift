@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// `sluice serve --processes`: the first process opens the sockets and looks after the others, which
+// serve.
+
+import ArgumentParser
+import Sluice
+
+extension ServeCommand {
+    /// Serves with several processes until a signal ends that.
+    func serveWithProcesses() throws {
+        // What follows the program's name and `serve`.
+        let words = Array(CommandLine.arguments.dropFirst(2))
+        do throws(ServeOptionsFile.Failure) {
+            _ = try arguments(after: words, for: .whole)
+        } catch {
+            StandardStreams.complain("\(error)")
+            throw ExitCode.validationFailure
+        }
+        let places = try places()
+        let reactor = try Reactor()
+        reactor.onError = complain
+        let supervisor = try supervisor(on: reactor, places, words)
+        let log = ServeLog(of: supervisor)
+        if let interval = processes.report?.duration {
+            reactor.every(interval) { log.report() }
+        }
+        // The status stays 0: clients that had to be cut had their time, and a second signal is
+        // obeyed as well.
+        _ = try supervisor.run(
+            reloadingOn: [.hangUp], drainingOn: [.interrupt, .terminate],
+            telling: ServiceNotifier.fromEnvironment())
+    }
+
+    private func supervisor(
+        on reactor: Reactor, _ places: consuming ServePlaces, _ words: [String]
+    ) throws(SocketError) -> Supervisor {
+        var options = SupervisorOptions()
+        options.workerCount = processes.processes ?? 1
+        options.listener = listenerOptions
+        options.samePort = true
+        // What was written by then may take as long again to go out.
+        options.drainLimit = drainLimit * 2
+        options.watchdog = processes.watchdogLimit
+        let launch = { [self, count = options.workerCount] index in
+            let words = try arguments(after: words, for: Share(index: index, count: count))
+            return ProcessLaunch(arguments: ["serve"] + words)
+        }
+        switch consume places {
+        case .addresses(let addresses):
+            return try Supervisor(on: reactor, at: addresses, options: options, launch: launch)
+        case .sockets(let sockets):
+            return try Supervisor(on: reactor, adopting: sockets, options: options, launch: launch)
+        }
+    }
+
+    /// The arguments of one of the processes: those of this one and, behind them, those of the file
+    /// as it is now.
+    ///
+    /// - Throws: `ServeOptionsFile.Failure` where the file can't be read, or its options are not
+    ///   allowed.
+    private func arguments(
+        after words: [String], for part: Share
+    ) throws(ServeOptionsFile.Failure) -> [String] {
+        var further: [String] = []
+        if let path = processes.options { further = try ServeOptionsFile.arguments(at: path) }
+        // Behind the mark for the end of the options there are none.
+        let end = words.firstIndex(of: "--") ?? words.endIndex
+        let options = words[..<end] + further
+        if let path = processes.options { try check(Array(options + words[end...]), path) }
+        return Array(options + ["--as-process", "\(part)"] + words[end...])
+    }
+
+    private func check(_ words: [String], _ path: String) throws(ServeOptionsFile.Failure) {
+        let changed: ServeCommand
+        do {
+            changed = try ServeCommand.parse(words)
+        } catch {
+            let isRefusal = ServeCommand.exitCode(for: error) != .success
+            // Behind the first line may stand how the command is used.
+            let sentence = ServeCommand.message(for: error).prefix { !$0.isNewline }
+            throw ServeOptionsFile.Failure(
+                description: "\(path): \(isRefusal ? sentence : "it asks for help")")
+        }
+        if let name = nameOfFixed(in: changed) {
+            throw ServeOptionsFile.Failure(
+                description: "\(path): \(name) holds from the start on: it is for the command line")
+        }
+    }
+
+    /// Which option differs that can't, since the sockets stay as they are and the first process
+    /// goes on; `nil` where none does.
+    private func nameOfFixed(in other: ServeCommand) -> String? {
+        let mine = processes
+        let others = other.processes
+        return [
+            ("--host", host != other.host), ("--port", port != other.port),
+            ("--unix", unix != other.unix), ("--backlog", backlog != other.backlog),
+            ("--reuse-port", reusePort != other.reusePort), ("--drain", drain != other.drain),
+            ("--processes", mine.processes != others.processes),
+            ("--options", mine.options != others.options),
+            ("--report", mine.report != others.report),
+            ("--watchdog", mine.watchdog != others.watchdog),
+            ("--activated", mine.activated != others.activated),
+            ("--as-process", mine.asProcess != others.asProcess),
+        ].first(where: \.1)?.0
+    }
+}
