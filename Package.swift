@@ -14,6 +14,13 @@ let settings: [SwiftSetting] =
         .enableUpcomingFeature("MemberImportVisibility"),
     ] + (strict ? [.treatAllWarnings(as: .error)] : [])
 
+let argumentParser: Target.Dependency = .product(
+    name: "ArgumentParser", package: "swift-argument-parser",
+    condition: .when(traits: ["Command", "Complete"]))
+
+// What each benchmark needs that starts processes of its own.
+let benchmark: [Target.Dependency] = ["BenchmarkSupport", "Sluice", argumentParser]
+
 let package = Package(
     name: "sluice",
     products: [
@@ -117,10 +124,7 @@ let package = Package(
         .executableTarget(
             name: "SluiceCommand",
             dependencies: [
-                "COpenSSL", "Sluice", "SluiceText", "SluiceDNS", "SluiceLoad",
-                .product(
-                    name: "ArgumentParser", package: "swift-argument-parser",
-                    condition: .when(traits: ["Command", "Complete"])),
+                "COpenSSL", "Sluice", "SluiceText", "SluiceDNS", "SluiceLoad", argumentParser,
             ],
             swiftSettings: settings
         ),
@@ -128,32 +132,14 @@ let package = Package(
             name: "BenchmarkSupport", dependencies: ["CSystemCalls"], path: "Benchmarks/Support",
             swiftSettings: settings),
         .executableTarget(
-            name: "MillionBenchmark",
-            dependencies: [
-                "BenchmarkSupport", "Sluice",
-                .product(
-                    name: "ArgumentParser", package: "swift-argument-parser",
-                    condition: .when(traits: ["Command", "Complete"])),
-            ],
-            path: "Benchmarks/Million", swiftSettings: settings),
+            name: "MillionBenchmark", dependencies: benchmark, path: "Benchmarks/Million",
+            swiftSettings: settings),
         .executableTarget(
-            name: "AttackBenchmark",
-            dependencies: [
-                "BenchmarkSupport", "Sluice",
-                .product(
-                    name: "ArgumentParser", package: "swift-argument-parser",
-                    condition: .when(traits: ["Command", "Complete"])),
-            ],
-            path: "Benchmarks/Attacks", swiftSettings: settings),
+            name: "AttackBenchmark", dependencies: benchmark, path: "Benchmarks/Attacks",
+            swiftSettings: settings),
         .executableTarget(
-            name: "ReloadBenchmark",
-            dependencies: [
-                "BenchmarkSupport", "Sluice",
-                .product(
-                    name: "ArgumentParser", package: "swift-argument-parser",
-                    condition: .when(traits: ["Command", "Complete"])),
-            ],
-            path: "Benchmarks/Reloads", swiftSettings: settings),
+            name: "ReloadBenchmark", dependencies: benchmark, path: "Benchmarks/Reloads",
+            swiftSettings: settings),
         .target(
             name: "TestSupport", dependencies: ["Sluice", "SluiceText"], path: "Tests/Support",
             swiftSettings: settings),

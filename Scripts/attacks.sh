@@ -30,13 +30,4 @@ if [[ $descriptors != unlimited && $descriptors -lt $needed && ! " $* " == *" --
 fi
 
 if [[ $# -gt 0 ]]; then exec "$program" "${options[@]}"; fi
-
-report=$(mktemp)
-trap 'rm -f "$report"' EXIT
-status=0
-"$program" >"$report" || status=$?
-if [[ $status -eq 0 || $status -eq 99 ]]; then
-    Scripts/results-section.sh attacks <"$report"
-    echo "attacks: wrote the section 'attacks' of Benchmarks/RESULTS.md"
-fi
-exit "$status"
+exec Scripts/record.sh attacks "$program"

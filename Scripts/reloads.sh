@@ -24,13 +24,4 @@ if [[ $descriptors != unlimited && $descriptors -lt $needed && $# -eq 0 ]]; then
 fi
 
 if [[ $# -gt 0 ]]; then exec "$program" "$@"; fi
-
-report=$(mktemp)
-trap 'rm -f "$report"' EXIT
-status=0
-"$program" >"$report" || status=$?
-if [[ $status -eq 0 || $status -eq 99 ]]; then
-    Scripts/results-section.sh reloads <"$report"
-    echo "reloads: wrote the section 'reloads' of Benchmarks/RESULTS.md"
-fi
-exit "$status"
+exec Scripts/record.sh reloads "$program"

@@ -2,6 +2,7 @@
 //
 // How an attack goes on, a few connections at a time.
 
+import BenchmarkSupport
 import Sluice
 
 /// An attack that is under way.

@@ -18,6 +18,11 @@ struct AttackBenchmark: ParsableCommand {
         defaultSubcommand: ConductCommand.self)
 }
 
+extension Words {
+    /// The benchmark's.
+    static let own = Words(of: "attacks")
+}
+
 /// Starts the others, and reports.
 struct ConductCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -58,13 +63,13 @@ struct ConductCommand: ParsableCommand {
             if !plan.cores.isEmpty { Cores.keepThisThread(on: 1) }
             let conductor = Conductor(plan, try Reactors.make())
             let report = Report(plan: plan, outcomes: try conductor.run(attacks))
-            Words.say(json ? report.json.description : report.section)
-            for sentence in report.missed { Words.complain(sentence) }
+            Words.own.say(json ? report.json.description : report.section)
+            for sentence in report.missed { Words.own.complain(sentence) }
             if !small, !report.missed.isEmpty { throw ExitCode(99) }
         } catch let code as ExitCode {
             throw code
         } catch {
-            Words.complain("\(error)")
+            Words.own.complain("\(error)")
             throw ExitCode(70)
         }
     }

@@ -3,6 +3,7 @@
 // The part of the honest clients: they connect, and measure when they are told to.
 
 import ArgumentParser
+import BenchmarkSupport
 import Sluice
 
 /// The hidden `attacks clients`.

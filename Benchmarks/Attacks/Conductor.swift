@@ -137,7 +137,7 @@ final class Conductor {
         outcome.residentByteCountBefore = try ProcessSample(of: server.processID).residentByteCount
         for round in 1...plan.rounds {
             if isatty(STDERR_FILENO) == 1 {
-                Words.complain("\(attack.title), round \(round) of \(plan.rounds)")
+                Words.own.complain("\(attack.title), round \(round) of \(plan.rounds)")
             }
             outcome.rounds.append(try play(attack, server, clients))
         }
@@ -192,7 +192,7 @@ extension Conductor {
     private func prolong(
         _ attack: Attack, _ server: RoleProcess, _ attackers: RoleProcess
     ) throws {
-        let deadline = MonotonicClock.now + UInt64(plan.extraMilliseconds) * 1_000_000
+        let deadline = MonotonicClock.now + plan.extraMilliseconds * 1_000_000
         while MonotonicClock.now < deadline {
             let seen = try server.ask(.tell)
             let count =
@@ -232,7 +232,7 @@ extension Conductor {
         let deadline = MonotonicClock.now + 60_000_000_000
         while try server.ask(.tell)["open"] > plan.honestConnections {
             guard MonotonicClock.now < deadline else {
-                throw Fault("the server still has the attackers' connections")
+                throw Fault.failed("the server still has the attackers' connections")
             }
             pause()
         }

@@ -38,35 +38,3 @@ enum Reactors {
         return try Reactor()
     }
 }
-
-/// What is said to people.
-enum Words {
-    /// Writes a text to standard output.
-    static func say(_ text: String) { print(text) }
-
-    /// Writes a line to standard error.
-    static func complain(_ line: String) {
-        let bytes = Array("attacks: \(line)\n".utf8)
-        // Where standard error is gone nobody can be told.
-        _ = write(STDERR_FILENO, bytes, bytes.count)
-    }
-}
-
-/// The system's clock for lengths of time.
-enum MonotonicClock {
-    /// Nanoseconds since the system was started.
-    ///
-    /// Source: clock_gettime(2), `CLOCK_MONOTONIC`.
-    static var now: UInt64 {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
-    }
-
-    /// Waits until a time; a signal does not shorten it.
-    static func sleep(until instant: UInt64) {
-        var time = timespec(
-            tv_sec: Int(instant / 1_000_000_000), tv_nsec: Int(instant % 1_000_000_000))
-        while clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, nil) == EINTR {}
-    }
-}

@@ -3,6 +3,7 @@
 // Clients that do nothing but what a server is for: lines to and fro at fixed times on connections
 // that stay, and now and then a newcomer.
 
+import BenchmarkSupport
 import Sluice
 
 /// The honest clients, on one reactor.

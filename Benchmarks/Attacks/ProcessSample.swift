@@ -21,7 +21,7 @@ struct ProcessSample {
         guard let resident = status.byteCount(of: "VmRSS"),
             let highest = status.byteCount(of: "VmHWM"),
             let nanoseconds = SystemFile("/proc/\(processID)/schedstat").numbers.first
-        else { throw Fault("/proc does not tell what process \(processID) uses") }
+        else { throw Fault.failed("/proc does not tell what process \(processID) uses") }
         residentByteCount = resident
         highestResidentByteCount = highest
         processorNanoseconds = nanoseconds

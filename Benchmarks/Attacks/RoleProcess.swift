@@ -2,14 +2,9 @@
 //
 // A part in a process of its own, as the conductor sees it.
 
+import BenchmarkSupport
 import Glibc
 import Sluice
-
-/// Why the attacks could not be made.
-struct Fault: Error, CustomStringConvertible {
-    let description: String
-    init(_ description: String) { self.description = description }
-}
 
 /// A running part; it ends with the object.
 final class RoleProcess {
@@ -62,7 +57,7 @@ final class RoleProcess {
         reactor.run(until: { answer != nil || isGone || isLate })
         timer.cancel()
         guard let answer else {
-            throw Fault("the \(role) \(isGone ? "has gone" : "does not answer")")
+            throw Fault.failed("the \(role) \(isGone ? "has gone" : "does not answer")")
         }
         return answer
     }
@@ -91,7 +86,7 @@ extension RoleProcess {
         defer { for word in vector { free(word) } }
         var number = pid_t()
         let code = posix_spawnp(&number, words[0], &actions, nil, &vector, environ)
-        guard code == 0 else { throw Fault("\(words[0]): \(ErrorCode(rawValue: code))") }
+        guard code == 0 else { throw Fault.failed("\(words[0]): \(ErrorCode(rawValue: code))") }
         return number
     }
 
@@ -104,7 +99,7 @@ extension RoleProcess {
             return String(
                 decoding: buffer.prefix(max(0, count)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
         }
-        if path.isEmpty { throw Fault("/proc does not tell where this program is") }
+        if path.isEmpty { throw Fault.failed("/proc does not tell where this program is") }
         return path
     }
 }

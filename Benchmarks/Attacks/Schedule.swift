@@ -2,26 +2,27 @@
 //
 // When messages are due: fixed before the first one leaves, whatever the server does.
 
+import BenchmarkSupport
 import Glibc
 import Sluice
 
 /// Messages at a fixed rate.
 struct Schedule: Sendable {
     /// When the first is due, on the monotonic clock.
-    let begin: UInt64
+    let begin: Int
     /// How many there are.
     let count: Int
-    private let interval: UInt64
+    private let interval: Int
 
     /// Messages for so many milliseconds from `begin` on.
-    init(begin: UInt64, perSecond rate: Int, milliseconds: Int) {
+    init(begin: Int, perSecond rate: Int, milliseconds: Int) {
         self.begin = begin
-        interval = 1_000_000_000 / UInt64(rate)
+        interval = 1_000_000_000 / rate
         count = rate * milliseconds / 1_000
     }
 
     /// When a message is due, on the monotonic clock.
-    func due(_ number: Int) -> UInt64 { begin + UInt64(number) * interval }
+    func due(_ number: Int) -> Int { begin + number * interval }
 
     /// Has each message sent when it is due; returns after the last.
     ///
@@ -61,9 +62,9 @@ extension Schedule {
 
 /// How long something took, over and over.
 struct Latencies {
-    private var nanoseconds: [UInt64] = []
+    private var nanoseconds: [Int] = []
 
-    mutating func append(_ latency: UInt64) { nanoseconds.append(latency) }
+    mutating func append(_ latency: Int) { nanoseconds.append(latency) }
 
     /// Notes the number of latencies, the percentiles and the longest, in nanoseconds.
     func note(in figures: inout Figures, as name: String = "") {
@@ -71,7 +72,7 @@ struct Latencies {
         figures["\(name)count"] = sorted.count
         for (key, part) in [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999), ("max", 1)] {
             let place = Int((Double(sorted.count) * part).rounded(.up)) - 1
-            figures["\(name)\(key)"] = place < 0 ? 0 : Int(sorted[place])
+            figures["\(name)\(key)"] = place < 0 ? 0 : sorted[place]
         }
     }
 }

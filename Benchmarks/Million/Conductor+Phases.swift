@@ -46,7 +46,7 @@ extension Conductor {
             results.errors = crew.tally.kinds
         }
         let seconds = NumberText.fixed(time / .seconds(1), digits: 2)
-        Streams.complain(
+        Words.own.complain(
             "\(name): \(NumberText.grouped(count)) in \(seconds) s, \(errors) errors")
     }
 

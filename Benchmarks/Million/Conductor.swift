@@ -85,7 +85,7 @@ final class Conductor {
         progress = reactor.every(.seconds(2)) { [crew] in
             let count = NumberText.grouped(crew.clients.reduce(0) { $0 + $1.lastCount })
             let time = NumberText.fixed((ContinuousClock.now - start) / .seconds(1), digits: 0)
-            Streams.complain("\(phase): \(count) of \(NumberText.grouped(goal)) after \(time) s")
+            Words.own.complain("\(phase): \(count) of \(NumberText.grouped(goal)) after \(time) s")
             for client in crew.clients where client.done == nil { client.tell(ControlLine(.count)) }
         }
     }
@@ -99,7 +99,7 @@ final class Conductor {
 
 extension Conductor {
     private func start() throws {
-        Streams.complain(
+        Words.own.complain(
             "\(settings.servers) servers, \(settings.clients) clients, "
                 + "\(NumberText.grouped(settings.connections)) connections")
         let target = try startServers()

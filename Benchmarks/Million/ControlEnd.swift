@@ -4,6 +4,7 @@
 // is left behind, however the conductor has ended.
 
 import ArgumentParser
+import BenchmarkSupport
 import Sluice
 
 /// The line to the conductor.
@@ -48,7 +49,7 @@ struct WorkerOptions: ParsableArguments {
         do {
             try body()
         } catch {
-            Streams.complain("\(error)")
+            Words.own.complain("\(error)")
             throw ExitCode(70)
         }
     }

@@ -4,6 +4,7 @@
 // servers and the clients, which are this program again.
 
 import ArgumentParser
+import BenchmarkSupport
 import Glibc
 
 /// The command line's root.
@@ -21,4 +22,9 @@ struct MillionBenchmark: ParsableCommand {
         signal(SIGPIPE, SIG_IGN)
         main(nil)
     }
+}
+
+extension Words {
+    /// The benchmark's.
+    static let own = Words(of: "million")
 }

@@ -6,7 +6,6 @@
 
 import ArgumentParser
 import BenchmarkSupport
-import Glibc
 import Sluice
 
 /// The benchmark itself.
@@ -108,7 +107,7 @@ struct RunCommand: ParsableCommand {
             settings.leastHeld = Settings.fullSize
         }
         if let shortage = settings.shortage {
-            Streams.complain(
+            Words.own.complain(
                 "\(NumberText.grouped(settings.connections)) connections fit, bounded by "
                     + "\(shortage.resource): for one more, \(shortage.text)")
         }
@@ -116,25 +115,19 @@ struct RunCommand: ParsableCommand {
     }
 
     private static func refusal(_ shortage: Shortage?) -> ExitCode {
-        Streams.complain(shortage?.text ?? "not one connection for each client fits")
+        Words.own.complain(shortage?.text ?? "not one connection for each client fits")
         return ExitCode(69)
     }
 
     func run() throws {
         DescriptorLimit.raise()
         let settings = try fittedSettings()
-        let results: Results
-        do {
-            results = try Conductor(settings).run()
-        } catch Fault.interrupted {
-            throw ExitCode(130)
-        } catch {
-            Streams.complain("\(error)")
-            throw ExitCode(70)
+        let status = Words.own.report {
+            let results = try Conductor(settings).run()
+            let page = Page(results: results, notes: note)
+            return (json ? results.json.description : page.text, results.limits)
         }
-        Streams.say(json ? results.json.description : Page(results: results, notes: note).text)
-        for limit in results.missedLimits { Streams.complain("missed: \(limit.text)") }
-        if !results.missedLimits.isEmpty { throw ExitCode(99) }
+        throw ExitCode(status)
     }
 }
 
@@ -151,24 +144,6 @@ enum ConnectionGoal: ExpressibleByArgument {
             self = .count(count)
         } else {
             return nil
-        }
-    }
-}
-
-/// Why a run has no results.
-enum Fault: Error, CustomStringConvertible {
-    /// A signal has ended it.
-    case interrupted
-    /// A process has ended, or its line.
-    case lost(String)
-    /// Something did not happen in time.
-    case late(String)
-
-    var description: String {
-        switch self {
-        case .interrupted: "interrupted"
-        case .lost(let who): "\(who) has ended early"
-        case .late(let what): "not in time: \(what)"
         }
     }
 }

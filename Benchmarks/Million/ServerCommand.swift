@@ -4,6 +4,7 @@
 // echoes, and sends a message to all when it is told to.
 
 import ArgumentParser
+import BenchmarkSupport
 import Sluice
 
 /// The hidden `million server`.

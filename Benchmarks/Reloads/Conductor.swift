@@ -2,6 +2,7 @@
 //
 // Supervises the workers in its own process, has the clients call, and reloads and kills meanwhile.
 
+import BenchmarkSupport
 import Glibc
 import Sluice
 
@@ -68,7 +69,7 @@ final class Conductor {
     // MARK: The phases
 
     private func phase(_ name: String, _ body: () throws -> Void) throws -> Phase {
-        Words.complain(name)
+        Words.own.complain(name)
         let begin = MonotonicClock.now
         try say(Note(.go))
         try body()

@@ -4,6 +4,7 @@
 // have one message answered, and leave. When each is due is fixed, whatever the workers do.
 
 import ArgumentParser
+import BenchmarkSupport
 import Glibc
 import Sluice
 

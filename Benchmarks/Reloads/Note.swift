@@ -2,8 +2,6 @@
 //
 // What conductor and clients tell each other, and what the clients count.
 
-import Glibc
-
 /// A word and numbers: one line.
 struct Note {
     enum Word: String {
@@ -89,17 +87,5 @@ struct Counts {
 
     static func + (one: Counts, other: Counts) -> Counts {
         Counts(zip(one.numbers, other.numbers).map { $0 + $1 })
-    }
-}
-
-/// The system's clock for lengths of time.
-enum MonotonicClock {
-    /// Nanoseconds since the system was started, the same for all processes.
-    ///
-    /// Source: clock_gettime(2), `CLOCK_MONOTONIC`.
-    static var now: Int {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return time.tv_sec * 1_000_000_000 + time.tv_nsec
     }
 }

@@ -5,8 +5,6 @@
 
 import ArgumentParser
 import BenchmarkSupport
-import Glibc
-import Sluice
 
 /// The command line's root.
 @main
@@ -16,6 +14,11 @@ struct ReloadBenchmark: ParsableCommand {
         abstract: "Reload and kill workers under load, and count what clients lose by it.",
         subcommands: [ConductCommand.self, WorkerCommand.self, ClientsCommand.self],
         defaultSubcommand: ConductCommand.self)
+}
+
+extension Words {
+    /// The benchmark's.
+    static let own = Words(of: "reloads")
 }
 
 /// How large everything is.
@@ -70,46 +73,10 @@ struct ConductCommand: ParsableCommand {
         let plan = Plan(
             workers: workers, kept: kept, rate: rate, reloads: reloads, kills: kills,
             quietSeconds: seconds)
-        let report: Report
-        do {
-            report = try Conductor(plan).run()
-        } catch Fault.interrupted {
-            throw ExitCode(130)
-        } catch {
-            Words.complain("\(error)")
-            throw ExitCode(70)
+        let status = Words.own.report {
+            let report = try Conductor(plan).run()
+            return (json ? report.json : report.section, report.limits)
         }
-        print(json ? report.json : report.section)
-        let missed = report.limits.filter(\.isMissed)
-        for limit in missed { Words.complain("missed: \(limit.text)") }
-        if !missed.isEmpty { throw ExitCode(99) }
-    }
-}
-
-/// Why there is nothing to report.
-enum Fault: Error, CustomStringConvertible {
-    /// A signal has ended it.
-    case interrupted
-    /// Something did not happen in time.
-    case late(String)
-    /// Something has failed.
-    case failed(String)
-
-    var description: String {
-        switch self {
-        case .interrupted: "interrupted"
-        case .late(let what): "not in time: \(what)"
-        case .failed(let what): what
-        }
-    }
-}
-
-/// What is said to people.
-enum Words {
-    /// Writes a line to standard error.
-    static func complain(_ line: String) {
-        let bytes = Array("reloads: \(line)\n".utf8)
-        // Where standard error is gone nobody can be told.
-        _ = write(STDERR_FILENO, bytes, bytes.count)
+        throw ExitCode(status)
     }
 }

@@ -10,16 +10,21 @@ import Testing
 
 extension CommandSuite {
     struct HoldingAMillion {
+        private let folder: TemporaryFolder
+
+        init() throws { folder = try TemporaryFolder() }
+
         /// Two servers, two clients, short times.
         private func start(
             _ arguments: String..., connections: String = "1000"
         ) throws -> CommandProcess {
-            let folder = CommandProcess.sluice.split(separator: "/").dropLast()
-            let program = "/" + folder.joined(separator: "/") + "/MillionBenchmark"
+            let place = CommandProcess.sluice.dropLast("sluice".count)
             let size = ["--connections", connections, "--servers", "2", "--clients", "2"]
             let churn = ["--churn", "10", "--churn-time", "1"]
             let times = ["--rest", "0", "--phase-limit", "20"]
-            return try CommandProcess(program, size + churn + times + arguments)
+            return try CommandProcess(
+                "\(place)MillionBenchmark", size + churn + times + arguments,
+                temporaryFilesIn: folder)
         }
 
         /// The processes that it has started and that are still there.

@@ -16,14 +16,6 @@ extension CommandSuite {
             return (server, try server.listeningPort())
         }
 
-        /// A client that is served.
-        private func served(at port: UInt16) throws -> PlainClient {
-            let client = try #require(PlainClient(port: port))
-            client.send([1])
-            #expect(client.receive(1) == [1])
-            return client
-        }
-
         @Test(arguments: [
             ["--max-per-address", "1"], ["--max-per-network", "1"],
             ["--accept-rate-per-address", "0.001/1"],
@@ -34,7 +26,7 @@ extension CommandSuite {
             let server = try CommandProcess(
                 sluice: ["serve", "echo", "--refuse", #"message:no room\r\n"#] + limit, input: nil)
             let port = try server.listeningPort()
-            let first = try served(at: port)
+            let first = try PlainClient.served(at: port)
             let second = try #require(PlainClient(port: port))
             #expect(second.receive() == Array("no room\r\n".utf8))
             first.send([2])
@@ -44,13 +36,13 @@ extension CommandSuite {
 
         @Test func `whoever is refused is closed, and reset where that is asked for`() throws {
             let (closing, port) = try started("echo", "--max-per-address", "1")
-            let first = try served(at: port)
+            let first = try PlainClient.served(at: port)
             let second = try #require(PlainClient(port: port))
             #expect(second.receive().isEmpty)
             #expect(second.failure == nil)
             let (resetting, other) = try started(
                 "echo", "--max-per-address", "1", "--refuse", "reset")
-            let third = try served(at: other)
+            let third = try PlainClient.served(at: other)
             let fourth = try #require(PlainClient(port: other))
             #expect(fourth.receive().isEmpty)
             #expect(fourth.failure == .connectionReset)
@@ -59,7 +51,7 @@ extension CommandSuite {
 
         @Test func `there is room again when a client has gone`() throws {
             let (server, port) = try started("echo", "--max-connections", "1")
-            var first: PlainClient? = try served(at: port)
+            var first: PlainClient? = try PlainClient.served(at: port)
             // It waits in the backlog.
             let second = try #require(PlainClient(port: port))
             second.send([7])
@@ -80,7 +72,7 @@ extension CommandSuite {
 
         @Test func `a client that has said something may be silent then`() throws {
             let (server, port) = try started("echo", "--first-byte-timeout", "5s")
-            let client = try served(at: port)
+            let client = try PlainClient.served(at: port)
             let silent = try #require(PlainClient(port: port))
             // When the later one has to go, the time of the earlier one is over, too.
             #expect(silent.receive().isEmpty)
@@ -126,7 +118,7 @@ extension CommandSuite {
             let (_, code) = flood(client, within: .seconds(10))
             #expect(code == .connectionReset || code == .brokenPipe)
             // Others are served.
-            _ = try served(at: port)
+            try PlainClient.served(at: port)
             withExtendedLifetime(server) {}
         }
 
@@ -159,14 +151,14 @@ extension CommandSuite {
         @Test func `a client that sends and takes nothing may wait instead, and gets all`() throws {
             let (server, port) = try started(
                 "echo", "--buffer-limit", "64k", "--buffer-policy", "pause")
-            let early = try served(at: port)
+            let early = try PlainClient.served(at: port)
             let client = try connected(to: port)
             let (sent, code) = flood(client, within: .seconds(1))
             #expect(code == .timedOut)
             // Others are served, those who are there and those who come.
             early.send([2])
             #expect(early.receive(1) == [2])
-            _ = try served(at: port)
+            try PlainClient.served(at: port)
             // When it reads it gets all that it has sent, and is served on.
             var received = 0
             while received < sent {
@@ -185,7 +177,7 @@ extension CommandSuite {
         @Test func `clients within the limit go on, whatever happens to others`() throws {
             let (server, port) = try started(
                 "echo", "--buffer-limit", "1M", "--buffer-policy", "pause", "--workers", "2")
-            let clients = try (0..<4).map { _ in try served(at: port) }
+            let clients = try (0..<4).map { _ in try PlainClient.served(at: port) }
             for client in clients {
                 client.send([UInt8](repeating: 5, count: 1_000))
                 #expect(client.receive(1_000) == [UInt8](repeating: 5, count: 1_000))

@@ -33,9 +33,19 @@ final class PlainClient {
 
     deinit { close(descriptor) }
 
-    /// Sends bytes.
+    /// A client that a server of echo serves.
+    @discardableResult
+    static func served(at port: UInt16) throws -> PlainClient {
+        let client = try #require(PlainClient(port: port))
+        client.send([1])
+        #expect(client.receive(1) == [1])
+        return client
+    }
+
+    /// Sends bytes; the test fails, and the run goes on, where the peer is gone.
     func send(_ bytes: [UInt8]) {
-        #expect(Glibc.send(descriptor, bytes, bytes.count, 0) == bytes.count)
+        let count = Glibc.send(descriptor, bytes, bytes.count, CInt(MSG_NOSIGNAL))
+        #expect(count == bytes.count)
     }
 
     /// Ends the writing side.

@@ -50,29 +50,15 @@ extension CommandSuite {
 
         init() throws { folder = try TemporaryFolder() }
 
-        private func managed(_ options: String...) throws -> CommandProcess {
-            try CommandProcess(
-                "python3",
-                ["-c", Self.manager, folder.path, CommandProcess.sluice, "serve", "echo"] + options,
-                input: nil)
+        /// Starts the manager, and with it the command, which serves the manager's socket.
+        private func managed(_ options: [String]) throws -> CommandProcess {
+            let words = ["-c", Self.manager, folder.path, CommandProcess.sluice, "serve", "echo"]
+            return try CommandProcess("python3", words + ["--activated"] + options, input: nil)
         }
 
-        @Test(arguments: [
-            [], ["--style", "async"], ["--workers", "2"], ["--style", "async", "--workers", "2"],
-        ])
-        func `one process serves its socket and tells how it is`(options: [String]) throws {
-            let manager = try CommandProcess(
-                "python3",
-                [
-                    "-c", Self.manager, folder.path, CommandProcess.sluice, "serve", "echo",
-                    "--activated",
-                ] + options, input: nil)
-            let port = try manager.listeningPort()
-            _ = try manager.line(with: "told READY=1")
-            _ = try manager.line(with: "told WATCHDOG=1")
-            let client = try #require(PlainClient(port: port))
-            client.send([1])
-            #expect(client.receive(1) == [1])
+        /// One client is served from its first byte to its end; then all ends in order.
+        private func serveAndEnd(_ manager: CommandProcess, at port: UInt16) throws {
+            let client = try PlainClient.served(at: port)
             client.endWriting()
             #expect(client.receive().isEmpty)
             manager.type("\(SIGTERM)\n")
@@ -80,8 +66,19 @@ extension CommandSuite {
             #expect(try manager.ended() == .exited(0))
         }
 
+        @Test(arguments: [
+            [], ["--style", "async"], ["--workers", "2"], ["--style", "async", "--workers", "2"],
+        ])
+        func `one process serves its socket and tells how it is`(options: [String]) throws {
+            let manager = try managed(options)
+            let port = try manager.listeningPort()
+            _ = try manager.line(with: "told READY=1")
+            _ = try manager.line(with: "told WATCHDOG=1")
+            try serveAndEnd(manager, at: port)
+        }
+
         @Test func `several processes do, and tell of a reload`() throws {
-            let manager = try managed("--activated", "--processes", "2")
+            let manager = try managed(["--processes", "2"])
             let port = try manager.listeningPort()
             _ = try manager.line(with: "told READY=1")
             _ = try manager.line(with: "told WATCHDOG=1")
@@ -91,19 +88,12 @@ extension CommandSuite {
             manager.expect("it is ready again") {
                 manager.output.text.split(separator: "\n").count { $0 == "told READY=1" } == 2
             }
-            let client = try #require(PlainClient(port: port))
-            client.send([1])
-            #expect(client.receive(1) == [1])
-            client.endWriting()
-            #expect(client.receive().isEmpty)
-            manager.type("\(SIGTERM)\n")
-            _ = try manager.line(with: "told STOPPING=1")
-            #expect(try manager.ended() == .exited(0))
+            try serveAndEnd(manager, at: port)
         }
 
         @Test func `a bad file is told of, and the reload ends all the same`() throws {
             let path = try folder.write(Array("--workers 1\n".utf8), to: "options")
-            let manager = try managed("--activated", "--processes", "1", "--options", path)
+            let manager = try managed(["--processes", "1", "--options", path])
             _ = try manager.line(with: "told READY=1")
             try folder.write(Array("--workers none\n".utf8), to: "options")
             manager.type("\(SIGHUP)\n")
@@ -132,9 +122,7 @@ extension CommandSuite {
             let port = try server.listeningPort()
             let line = try server.line(with: "nobody")
             #expect(line == "sluice: connect \(folder["nobody"]): No such file or directory")
-            let client = try #require(PlainClient(port: port))
-            client.send([1])
-            #expect(client.receive(1) == [1])
+            try PlainClient.served(at: port)
             withExtendedLifetime(server) {}
         }
     }

@@ -12,29 +12,24 @@ import Testing
 
 extension CommandSuite {
     struct ServingWithProcesses {
-        private func started(_ options: String...) throws -> (CommandProcess, UInt16) {
+        private let folder: TemporaryFolder
+
+        init() throws { folder = try TemporaryFolder() }
+
+        private func started(
+            _ options: [String] = [], count: Int = 2
+        ) throws -> (CommandProcess, UInt16) {
+            let words = ["--processes", "\(count)", "--report", "20ms"] + options
             let server = try CommandProcess(
-                sluice: ["serve", "echo", "--processes", "2", "--report", "20ms"] + options,
+                CommandProcess.sluice, ["serve", "echo"] + words, temporaryFilesIn: folder,
                 input: nil)
             return (server, try server.listeningPort())
         }
 
-        /// A client that is served.
-        @discardableResult
-        private func served(at port: UInt16) throws -> PlainClient {
-            let client = try #require(PlainClient(port: port))
-            client.send([1])
-            #expect(client.receive(1) == [1])
-            return client
-        }
-
         @Test(arguments: [[], ["--workers", "2"], ["--style", "async"]])
         func `all of them serve, and the report adds them up`(options: [String]) throws {
-            let server = try CommandProcess(
-                sluice: ["serve", "echo", "--processes", "2", "--report", "20ms"] + options,
-                input: nil)
-            let port = try server.listeningPort()
-            let clients = try (0..<40).map { _ in try served(at: port) }
+            let (server, port) = try started(options)
+            let clients = try (0..<40).map { _ in try PlainClient.served(at: port) }
             server.expect("both have clients") {
                 guard let report = server.lastReport else { return false }
                 return report.count("connections") == 40 && report.count("bytes_sent") == 40
@@ -48,9 +43,9 @@ extension CommandSuite {
         }
 
         @Test func `SIGTERM waits for the clients of all, and the status is 0`() throws {
-            let (server, port) = try started("--drain", "20s")
+            let (server, port) = try started(["--drain", "20s"])
             do {
-                let clients = try (0..<8).map { _ in try served(at: port) }
+                let clients = try (0..<8).map { _ in try PlainClient.served(at: port) }
                 server.send(SIGTERM)
                 server.expect("they drain") {
                     server.lastReport?.processes.contains { $0["state"] as? String == "draining" }
@@ -69,14 +64,10 @@ extension CommandSuite {
         func `signals to all processes, again and again, still wait for the clients`(
             options: [String]
         ) throws {
-            let server = try CommandProcess(
-                sluice: [
-                    "serve", "echo", "--processes", "2", "--report", "20ms", "--drain", "20s",
-                ] + options, input: nil)
-            let port = try server.listeningPort()
+            let (server, port) = try started(["--drain", "20s"] + options)
             let workers = try server.lastPIDs(waitingFor: 2)
             do {
-                let clients = try (0..<8).map { _ in try served(at: port) }
+                let clients = try (0..<8).map { _ in try PlainClient.served(at: port) }
                 // As service managers and terminals do, and then the first process once more.
                 for worker in workers { kill(worker, SIGTERM) }
                 server.send(SIGTERM)
@@ -101,8 +92,8 @@ extension CommandSuite {
         }
 
         @Test func `a second signal ends all of them at once`() throws {
-            let (server, port) = try started("--drain", "1h")
-            let client = try served(at: port)
+            let (server, port) = try started(["--drain", "1h"])
+            let client = try PlainClient.served(at: port)
             server.send(SIGTERM)
             server.send(SIGINT)
             #expect(try server.finish().end == .exited(0))
@@ -114,17 +105,17 @@ extension CommandSuite {
             let (server, port) = try started()
             let killed = try #require(server.lastPIDs(waitingFor: 2).first)
             kill(killed, SIGKILL)
-            for _ in 0..<20 { try served(at: port) }
+            for _ in 0..<20 { try PlainClient.served(at: port) }
             server.expect("there is another one") {
                 let pids = server.lastReport?.pids ?? []
                 return pids.count == 2 && !pids.contains(killed)
             }
-            for _ in 0..<20 { try served(at: port) }
+            for _ in 0..<20 { try PlainClient.served(at: port) }
             #expect(server.complaints == ["sluice: process 0 (\(killed)) was killed by signal 9"])
         }
 
         @Test func `another takes the place of one that hangs`() throws {
-            let (server, port) = try started("--watchdog", "3s")
+            let (server, port) = try started(["--watchdog", "3s"])
             let hanging = try #require(server.lastPIDs(waitingFor: 2).first)
             kill(hanging, SIGSTOP)
             let sentence = "sluice: process 0 (\(hanging)) says no more that it is alive"
@@ -133,7 +124,7 @@ extension CommandSuite {
                 let pids = server.lastReport?.pids ?? []
                 return pids.count == 2 && !pids.contains(hanging)
             }
-            for _ in 0..<20 { try served(at: port) }
+            for _ in 0..<20 { try PlainClient.served(at: port) }
             #expect(
                 server.complaints == [
                     sentence, "sluice: process 0 (\(hanging)) was killed by signal 9",
@@ -142,13 +133,8 @@ extension CommandSuite {
 
         @Test(arguments: [[], ["--workers", "2"]])
         func `the report has a number for each reason to refuse`(options: [String]) throws {
-            let server = try CommandProcess(
-                sluice: [
-                    "serve", "echo", "--processes", "1", "--report", "20ms", "--max-per-address",
-                    "1",
-                ] + options, input: nil)
-            let port = try server.listeningPort()
-            let first = try served(at: port)
+            let (server, port) = try started(["--max-per-address", "1"] + options, count: 1)
+            let first = try PlainClient.served(at: port)
             for _ in 0..<3 {
                 let refused = try #require(PlainClient(port: port))
                 #expect(refused.receive().isEmpty)
@@ -171,9 +157,10 @@ extension CommandSuite {
         }
 
         @Test func `a Unix socket is served, and its file removed at the end`() throws {
-            let folder = try TemporaryFolder()
             let server = try CommandProcess(
-                sluice: "serve", "time", "--processes", "2", "--unix", folder["socket"])
+                CommandProcess.sluice,
+                ["serve", "time", "--processes", "2", "--unix", folder["socket"]],
+                temporaryFilesIn: folder, input: nil)
             #expect(try server.nextLine() == "listening on \(folder["socket"])")
             let client = try Socket(for: .unix(path: folder["socket"]))
             try client.connect(to: .unix(path: folder["socket"]), within: .seconds(10))
@@ -204,25 +191,19 @@ extension CommandSuite {
         }
 
         private func started(_ options: String...) throws -> (CommandProcess, UInt16) {
+            let words = [
+                "serve", "echo", "--processes", "1", "--drain", "20s", "--report", "20ms",
+                "--options", folder["options"],
+            ]
             let server = try CommandProcess(
-                sluice: [
-                    "serve", "echo", "--processes", "1", "--drain", "20s", "--report", "20ms",
-                    "--options", folder["options"],
-                ] + options, input: nil)
+                CommandProcess.sluice, words + options, temporaryFilesIn: folder, input: nil)
             return (server, try server.listeningPort())
-        }
-
-        private func served(at port: UInt16) throws -> PlainClient {
-            let client = try #require(PlainClient(port: port))
-            client.send([1])
-            #expect(client.receive(1) == [1])
-            return client
         }
 
         @Test func `SIGHUP has new clients served by new options, and old ones go on`() throws {
             _ = try write("# As many as like to come\n")
             let (server, port) = try started("--refuse", "message:full")
-            var clients = try (0..<2).map { _ in try served(at: port) }
+            var clients = try (0..<2).map { _ in try PlainClient.served(at: port) }
             _ = try write("--max-per-address 1\n")
             server.send(SIGHUP)
             // The old one may let some in until it hears that it is to end.
@@ -248,7 +229,7 @@ extension CommandSuite {
             for generation in 2...4 {
                 server.send(SIGHUP)
                 while server.lastReport?.count("generation") != generation {
-                    _ = try served(at: port)
+                    try PlainClient.served(at: port)
                     server.watch(for: .milliseconds(1))
                 }
             }
@@ -274,12 +255,13 @@ extension CommandSuite {
             server.send(SIGHUP)
             let line = try server.line(with: "what served before goes on")
             #expect(line.hasPrefix("sluice: \(folder["options"]): \(reason)"))
-            _ = try served(at: port)
-            #expect(server.lastReport?.count("generation") == 1)
+            try PlainClient.served(at: port)
+            // The last report may be one from before it served.
+            server.expect("it is the first one") { server.lastReport?.count("generation") == 1 }
             _ = try write("--lifetime 1h")
             server.send(SIGHUP)
             server.expect("it is taken") { server.lastReport?.count("generation") ?? 0 > 1 }
-            _ = try served(at: port)
+            try PlainClient.served(at: port)
             server.send(SIGTERM)
             #expect(try server.finish().end == .exited(0))
         }

@@ -112,8 +112,7 @@ struct BoundingBuffers {
         try ends.resetByPeer()
         reactor.settle()
         _ = try? ends.channel.write([1])  // The reset is told here, or was before.
-        reactor.settle()
-        #expect(reactor.bufferedByteCount == 0)
+        reactor.expect("nothing waits any more") { reactor.bufferedByteCount == 0 }
         ends.channel.close()
     }
 

@@ -144,11 +144,7 @@ struct Broadcasting {
         group.insert(channel)
         #expect(group.result(of: bytes("early"), on: reactor).skipped == 0)
         reactor.expect("it goes out") { channel.unsentByteCount == 0 && channel.status == .open }
-        guard let accepted = try listener.accept() else {
-            Issue.record("nobody is there")
-            return
-        }
-        let peer = accepted.intoSocket()
+        let peer = try listener.accept(within: .seconds(20)).intoSocket()
         #expect(try peer.receive(upTo: 64, within: .seconds(20)).text == "early")
         channel.close()
     }

@@ -167,17 +167,33 @@ struct ChangingRates {
 
     // MARK: Changes
 
-    @Test func `a limiter's new rate holds for bytes that wait`() throws {
-        let limiter = RateLimiter(standstill, on: reactor)
-        let ends = try ConnectionEnds(on: reactor, options: .binary)
-        ends.channel.sendLimiter = limiter
-        ends.channel.receiveLimiter = limiter
+    /// Options with which only a burst goes, in either direction.
+    private static var standstillOptions: ChannelOptions {
+        var options = ChannelOptions.binary
+        options.sendRate = standstill
+        options.receiveRate = standstill
+        return options
+    }
+
+    /// Gives the channel 50,000 bytes to send and 28 to read, which is more than may go.
+    ///
+    /// - Returns: how many bytes it has read, also later.
+    private func stall(_ ends: ConnectionEnds) throws -> Box<Int> {
         let count = Box(0)
         ends.channel.onBytes { _, bytes in count.value += bytes.byteCount }
         try ends.channel.write(bytes(50_000))
         try ends.peer?.sendAll("a little more than the burst")
         reactor.settle()
         #expect(ends.channel.unsentByteCount > 49_000)
+        return count
+    }
+
+    @Test func `a limiter's new rate holds for bytes that wait`() throws {
+        let limiter = RateLimiter(standstill, on: reactor)
+        let ends = try ConnectionEnds(on: reactor, options: .binary)
+        ends.channel.sendLimiter = limiter
+        ends.channel.receiveLimiter = limiter
+        let count = try stall(ends)
         limiter.rate = ByteRate(bytesPerSecond: 10_000_000)
         #expect(limiter.rate == ByteRate(bytesPerSecond: 10_000_000))
         #expect(try ends.receive(50_000).count == 50_000)
@@ -185,15 +201,9 @@ struct ChangingRates {
     }
 
     @Test func `a channel's new rate holds for bytes that wait`() throws {
-        var options = ChannelOptions.binary
-        options.sendRate = standstill
-        options.receiveRate = standstill
+        var options = Self.standstillOptions
         let ends = try ConnectionEnds(on: reactor, options: options)
-        let count = Box(0)
-        ends.channel.onBytes { _, bytes in count.value += bytes.byteCount }
-        try ends.channel.write(bytes(50_000))
-        try ends.peer?.sendAll("a little more than the burst")
-        reactor.settle()
+        let count = try stall(ends)
         options.sendRate = ByteRate(bytesPerSecond: 10_000_000)
         options.receiveRate = ByteRate(bytesPerSecond: 10_000_000)
         ends.channel.options = options
@@ -202,15 +212,8 @@ struct ChangingRates {
     }
 
     @Test func `a rate that is taken away lets all go at once`() throws {
-        var options = ChannelOptions.binary
-        options.sendRate = standstill
-        options.receiveRate = standstill
-        let ends = try ConnectionEnds(on: reactor, options: options)
-        let count = Box(0)
-        ends.channel.onBytes { _, bytes in count.value += bytes.byteCount }
-        try ends.channel.write(bytes(50_000))
-        try ends.peer?.sendAll("a little more than the burst")
-        reactor.settle()
+        let ends = try ConnectionEnds(on: reactor, options: Self.standstillOptions)
+        let count = try stall(ends)
         ends.channel.options.sendRate = nil
         ends.channel.options.receiveRate = nil
         #expect(ends.channel.rare?.rates == nil)

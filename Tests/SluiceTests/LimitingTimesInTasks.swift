@@ -84,13 +84,16 @@ struct LimitingTimesInTasks {
     @Test func `a message that the task has ended by word stays`() throws {
         let ends = try connect(messageTimeout: .milliseconds(20))
         let connection = try Connection.adopting(ends.channel)
+        let isEnded = Flag()
         Task(executorPreference: reactor.executor) {
             await connection.beginMessage()
             await connection.endMessage()
+            isEnded.set()
         }
         let isOver = Box(false)
         reactor.after(.milliseconds(60)) { isOver.value = true }
         reactor.expect("time passes") { isOver.value }
+        #expect(isEnded.isSet)
         #expect(ends.endReasons == [])
     }
 }

@@ -223,10 +223,10 @@ struct NotifyingServiceManagers {
         let (socket, notifier) = try manager()
         #expect(reactor.feedWatchdog(by: notifier) == nil)
         let fed = ServiceNotifier(to: notifier.address, watchdogInterval: .milliseconds(20))
+        let start = ContinuousClock.now
         let timer = reactor.feedWatchdog(by: fed)
         var count = 0
         #expect(try socket.message() == "WATCHDOG=1")
-        let start = ContinuousClock.now
         reactor.expect("it is fed") {
             while (try? socket.message()) == "WATCHDOG=1" { count += 1 }
             return count >= 4

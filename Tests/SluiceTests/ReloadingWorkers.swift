@@ -77,7 +77,7 @@ struct ReloadingWorkers {
             }
         }
         let supervisor = try reactor.supervisor(
-            2, { $0.startLimit = .milliseconds(1_500) }, launch: launch)
+            2, { if fault == .neverReady { $0.startLimit = .seconds(3) } }, launch: launch)
         let record = SupervisorRecord(of: supervisor)
         reactor.start(supervisor)
         let old = supervisor.processes

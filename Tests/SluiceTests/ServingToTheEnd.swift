@@ -52,7 +52,8 @@ struct ServingToTheEnd {
     }
 
     @Test func `connections that are left at the limit are closed, and make it 75`() throws {
-        let (result, client) = try serve(within: .milliseconds(10)) { channel, _ in
+        // Time enough to be told.
+        let (result, client) = try serve(within: .milliseconds(200)) { channel, _ in
             channel.onBytes { _, _ in }
             channel.onDraining { try $0.write(text: "bye") }
         }
@@ -223,7 +224,8 @@ struct ServingToTheEnd {
     }
 
     @Test func `a group whose task is cancelled drains as at a signal`() async throws {
-        let result = try await serveGroup(drainLimit: .milliseconds(20)) { connection in
+        // Time enough for all to be told, which is waited for.
+        let result = try await serveGroup(drainLimit: .milliseconds(500)) { connection in
             _ = try await connection.read()
         } end: { run, told in
             run.cancel()

@@ -29,13 +29,13 @@ struct Signalling {
         Task(executorPreference: executor) {
             do {
                 let signals = try await executor.signals(.user1, .user2)
-                for _ in 0..<3 { send(SIGUSR2) }
-                send(SIGUSR1)
+                for _ in 0..<3 { raiseNow(SIGUSR2) }
+                raiseNow(SIGUSR1)
                 // Both are there before anybody waits.
                 try await executor.sleep(for: .milliseconds(20))
                 for try await signal in signals {
                     log.append(Int(signal.rawValue))
-                    if log.count == 2 { send(SIGUSR2) }
+                    if log.count == 2 { raiseNow(SIGUSR2) }
                     if log.count == 3 { break }
                 }
             } catch {
@@ -98,7 +98,7 @@ struct Signalling {
         let calls = Box(0)
         let watch = try reactor.onSignal(.user1) { calls.value += 1 }
         for expected in 1...3 {
-            send(SIGUSR1)
+            raiseNow(SIGUSR1)
             reactor.expect("the signal is handled") { calls.value == expected }
         }
         watch.end()
@@ -108,7 +108,7 @@ struct Signalling {
         let reactor = try Reactor()
         let calls = Box(0)
         let watch = try reactor.onSignal(.user1) { calls.value += 1 }
-        for _ in 0..<5 { send(SIGUSR1) }
+        for _ in 0..<5 { raiseNow(SIGUSR1) }
         reactor.expect("the signals are handled") { calls.value > 0 }
         reactor.settle()
         #expect(calls.value == 1)
@@ -120,9 +120,9 @@ struct Signalling {
         let calls = Box<[String]>([])
         let first = try reactor.onSignal(.user1) { calls.value.append("one") }
         let second = try reactor.onSignal(.user2) { calls.value.append("two") }
-        send(SIGUSR2)
+        raiseNow(SIGUSR2)
         reactor.expect("the second is handled") { !calls.value.isEmpty }
-        send(SIGUSR1)
+        raiseNow(SIGUSR1)
         reactor.expect("the first is handled") { calls.value.count == 2 }
         #expect(calls.value == ["two", "one"])
         first.end()
@@ -135,7 +135,7 @@ struct Signalling {
         let first = try reactor.onSignal(.user1) { calls.value.insert("one") }
         let second = try reactor.onSignal(.user2) { calls.value.insert("two") }
         let third = try reactor.onSignal(.hangUp) { calls.value.insert("three") }
-        for signal in [SIGUSR1, SIGUSR2, SIGHUP] { send(signal) }
+        for signal in [SIGUSR1, SIGUSR2, SIGHUP] { raiseNow(signal) }
         reactor.expect("all three are handled") { calls.value == ["one", "two", "three"] }
         first.end()
         second.end()
@@ -147,11 +147,11 @@ struct Signalling {
         let calls = Box<Set<Int>>([])
         let first = try reactor.onSignal(.user1) { calls.value.insert(1) }
         let second = try reactor.onSignal(.user1) { calls.value.insert(2) }
-        send(SIGUSR1)
+        raiseNow(SIGUSR1)
         reactor.expect("both are called") { calls.value == [1, 2] }
         first.end()
         calls.value = []
-        send(SIGUSR1)
+        raiseNow(SIGUSR1)
         reactor.expect("the one that is left is called") { !calls.value.isEmpty }
         reactor.settle()
         #expect(calls.value == [2])
@@ -165,7 +165,7 @@ struct Signalling {
         let watch = try reactor.onSignal(.user1) {
             isMine.value = pthread_equal(pthread_self(), mine) != 0
         }
-        let other = OtherThread { send(SIGUSR1) }
+        let other = OtherThread { raiseNow(SIGUSR1) }
         reactor.expect("the signal is handled") { isMine.value != nil }
         other.join()
         #expect(isMine.value == true)
@@ -202,7 +202,7 @@ struct Signalling {
             let reactor = try Reactor()
             let calls = Box(0)
             let watch = try reactor.onSignal(.user1) { calls.value += 1 }
-            send(SIGUSR1)
+            raiseNow(SIGUSR1)
             watch.end()
             reactor.settle()
             #expect(calls.value == 0)
@@ -218,9 +218,9 @@ struct Signalling {
                 calls.value += 1
                 keep.watch = nil
             }
-            send(SIGUSR1)
+            raiseNow(SIGUSR1)
             reactor.expect("the signal is handled") { calls.value == 1 }
-            send(SIGUSR1)
+            raiseNow(SIGUSR1)
             reactor.settle()
             #expect(calls.value == 1)
         }
@@ -255,7 +255,7 @@ struct Signalling {
         let watch = try first.onSignal(.user1) { calls.value.append(1) }
         watch.end()
         let other = try second.onSignal(.user1) { calls.value.append(2) }
-        send(SIGUSR1)
+        raiseNow(SIGUSR1)
         second.expect("the second handles it") { !calls.value.isEmpty }
         first.settle()
         #expect(calls.value == [2])
@@ -272,7 +272,7 @@ struct Signalling {
         let second = try Reactor()
         let calls = Box(0)
         let watch = try second.onSignal(.user1) { calls.value += 1 }
-        send(SIGUSR1)
+        raiseNow(SIGUSR1)
         second.expect("the second handles it") { calls.value == 1 }
         watch.end()
     }
@@ -304,26 +304,11 @@ struct Signalling {
         reactor.onError = { _, _ in errors.value += 1 }
         let watch = try reactor.onSignal(.user1) { throw SocketError(.perform, .timedOut) }
         for expected in 1...2 {
-            send(SIGUSR1)
+            raiseNow(SIGUSR1)
             reactor.expect("the error is reported") { errors.value == expected }
         }
         watch.end()
     }
-}
-
-/// Sends this very thread a signal, which has been delivered when this returns.
-///
-/// The threads that tests run on may have it blocked. kill(2) would leave it to the kernel which
-/// thread is interrupted and when: perhaps after a test has given the signal its action back, which
-/// ends the process.
-private func send(_ number: CInt) {
-    var signals = sigset_t()
-    var before = sigset_t()
-    sigemptyset(&signals)
-    sigaddset(&signals, number)
-    pthread_sigmask(SIG_UNBLOCK, &signals, &before)
-    raise(number)
-    pthread_sigmask(SIG_SETMASK, &before, nil)
 }
 
 /// A watch that its own handler may end.

@@ -64,6 +64,15 @@ public final class CommandProcess {
         endsInput = text != nil
     }
 
+    /// Starts a program that makes its own temporary files in `folder`, which takes them along when
+    /// it goes: one that is killed leaves them.
+    public convenience init(
+        _ program: String, _ arguments: [String], temporaryFilesIn folder: TemporaryFolder,
+        input text: [UInt8]? = []
+    ) throws {
+        try self.init("env", ["TMPDIR=\(folder.path)", program] + arguments, input: text)
+    }
+
     deinit {
         guard ending == nil else { return }
         kill(pid, SIGKILL)

@@ -6,8 +6,9 @@ import Glibc
 
 /// Sends this very thread a signal, which has been delivered when this returns.
 ///
-/// The threads that tests run on may have it blocked; kill(2) would leave it to the kernel which
-/// thread is interrupted and when.
+/// The threads that tests run on may have it blocked. kill(2) would leave it to the kernel which
+/// thread is interrupted and when: perhaps after a test has given the signal its action back, which
+/// ends the process.
 public func raiseNow(_ number: CInt) {
     var signals = sigset_t()
     var before = sigset_t()

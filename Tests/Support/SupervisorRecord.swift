@@ -12,7 +12,7 @@ public final class SupervisorRecord {
 
     /// Records what `supervisor` tells from now on.
     public init(of supervisor: Supervisor) {
-        supervisor.onEvent = { [unowned self] in events.append($0) }
+        supervisor.onEvent = { [weak self] in self?.events.append($0) }
     }
 
     /// Whether this was told.

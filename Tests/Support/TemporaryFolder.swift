@@ -5,7 +5,7 @@
 import Glibc
 import Sluice
 
-/// A new folder that goes, with the files in it, when its life ends.
+/// A new folder that goes, with all that is in it, when its life ends.
 public final class TemporaryFolder {
     /// Where it is.
     public let path: String
@@ -19,17 +19,25 @@ public final class TemporaryFolder {
         path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
-    deinit {
-        // What can't be removed is in the way of no test.
-        for name in names { unlink(self[name]) }
-        rmdir(path)
+    deinit { Self.remove(path) }
+
+    /// Removes a folder with all that is in it; what can't be removed is in the way of no test.
+    private static func remove(_ folder: String) {
+        for name in entries(of: folder) {
+            let path = "\(folder)/\(name)"
+            // A link to a folder is none itself. Source: unlink(2), `EISDIR`.
+            if unlink(path) != 0, errno == EISDIR { remove(path) }
+        }
+        rmdir(folder)
     }
 
     /// The path of a file in it.
     public subscript(name: String) -> String { "\(path)/\(name)" }
 
     /// The files in it.
-    public var names: [String] {
+    public var names: [String] { Self.entries(of: path) }
+
+    private static func entries(of path: String) -> [String] {
         guard let folder = opendir(path) else { return [] }
         defer { closedir(folder) }
         var names: [String] = []

@@ -1,164 +1,183 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a channel keeps in memory in each state, as a table: bytes of the heap, exactly, and not of
-// the resident set, which comes in pages.
+// What an accepted channel keeps in memory in each state, as a table: bytes of the heap, exactly,
+// and not of the resident set, which comes in pages.
 
 import CAllocations
 import Sluice
 
-/// The other end of a channel, made before anything is counted.
-final class Peer {
-    var end: Socket?
+/// The other end of a channel.
+final class Client {
     let socket: Socket
 
-    init() throws(SocketError) {
-        var pair = try Socket.makePair()
-        end = pair.first
-        socket = pair.second
+    init(of server: Server) throws(SocketError) {
+        let address = server.addresses[0]
+        socket = try Socket(for: address)
+        _ = try socket.connect(to: address)
     }
 }
 
-/// Channels of one kind, and what they keep.
-struct Crowd {
+/// The channels of a server, and what each of them keeps.
+final class Crowd {
     static let count = 2_000
 
     let reactor: Reactor
-    let peers: [Peer]
-    var channels: [Channel] = []
+    private(set) var channels: [Channel] = []
+    private var clients: [Client] = []
+    private var server: Server?
+    private var fault: (any Error)?
 
-    init() throws {
+    /// Accepts them with `options`, and does to each what `prepare` does.
+    init(
+        _ options: ChannelOptions, _ prepare: @escaping (Channel) throws -> Void
+    ) throws {
         reactor = try Reactor()
-        peers = try (0..<Self.count).map { _ in try Peer() }
-        channels.reserveCapacity(Self.count)
+        channels.reserveCapacity(Self.count + 1)
+        clients.reserveCapacity(Self.count + 1)
+        var serving = ServerOptions()
+        serving.channel = options
+        server = try Server(
+            on: reactor, at: [.loopback(port: 0)], options: serving
+        ) { [unowned self] channel, _ in
+            channels.append(channel)
+            do { try prepare(channel) } catch { fault = error }
+        }
+        // What a reactor makes once is made for the first one.
+        try accept(upTo: 1)
     }
 
-    /// Bytes a channel that came with `options` and what `prepare` does to each.
-    ///
-    /// - Parameter uncounted: how many of the bytes of each are its content.
-    mutating func bytes(
-        _ options: ChannelOptions = .init(), uncounted: (Channel) -> Int = { _ in 0 },
-        _ prepare: (Channel, Peer) throws -> Void
-    ) throws -> Int {
-        // What a reactor makes once is made by the first channel.
-        let first = try Peer()
-        if let end = first.end.take() {
-            let channel = try Channel(adopting: end, on: reactor, options: options)
-            try prepare(channel, first)
-            for _ in 1...4 { reactor.runPending() }
-            channel.abort()
+    /// Accepts the others.
+    func fill() throws { try accept(upTo: Self.count + 1) }
+
+    private func accept(upTo count: Int) throws {
+        guard let server else { return }
+        while clients.count < count {
+            clients.append(try Client(of: server))
+            reactor.run { channels.count == clients.count || fault != nil }
+            if let fault { throw fault }
         }
-        let before = heap_bytes_in_use()
-        for peer in peers {
-            guard let end = peer.end.take() else { continue }
-            let channel = try Channel(adopting: end, on: reactor, options: options)
-            try prepare(channel, peer)
-            channels.append(channel)
-        }
+        settle()
+    }
+
+    /// Has each client send to its channel.
+    func send(_ bytes: [UInt8]) throws {
+        for client in clients { _ = try client.socket.send(bytes.span.bytes) }
+        settle()
+    }
+
+    private func settle() {
         for _ in 1...4 { reactor.runPending() }
-        let after = heap_bytes_in_use()
-        let content = channels.reduce(0) { $0 + uncounted($1) }
+    }
+
+    /// How many bytes of the channels' content are kept.
+    func contentByteCount(_ content: (Channel) -> Int) -> Int {
+        channels.dropFirst().reduce(0) { $0 + content($1) }
+    }
+
+    func end() {
         for channel in channels { channel.abort() }
-        return (Int(after) - Int(before) - content) / Self.count
+        server = nil
+        settle()
     }
 }
 
 /// Prints a row of the table.
+///
+/// - Parameters:
+///   - sent: what each client sends.
+///   - content: how many of a channel's bytes are its content, and do not count.
 func report(
-    _ name: String, _ options: ChannelOptions = .init(),
-    uncounted: (Channel) -> Int = { _ in 0 }, _ prepare: (Channel, Peer) throws -> Void
+    _ name: String, _ options: ChannelOptions = .init(), sent: [UInt8] = [],
+    content: (Channel) -> Int = { _ in 0 }, _ prepare: @escaping (Channel) throws -> Void
 ) throws {
-    var crowd = try Crowd()
-    print("| \(name) | \(try crowd.bytes(options, uncounted: uncounted, prepare)) |")
+    let crowd = try Crowd(options, prepare)
+    if !sent.isEmpty { try crowd.send(sent) }
+    let before = heap_bytes_in_use()
+    try crowd.fill()
+    if !sent.isEmpty { try crowd.send(sent) }
+    let growth = Int(heap_bytes_in_use()) - Int(before)
+    let bytes = (growth - crowd.contentByteCount(content)) / Crowd.count
+    crowd.end()
+    print("| \(name) | \(bytes) |")
 }
 
 func echo(_ channel: Channel) {
     channel.onBytes { channel, bytes in try channel.write(bytes) }
 }
 
+/// Fills the kernel's buffers, so that what follows waits.
+func clog(_ channel: Channel) throws {
+    // As small as they can be.
+    try channel.set(.sendBufferByteCount, to: 1)
+    let piece = [UInt8](repeating: 97, count: 1_024)
+    while channel.unsentByteCount == 0 {
+        try channel.write(piece)
+        try channel.flush()
+    }
+}
+
 print("| a channel | bytes |")
 print("| --- | --: |")
-try report("without a handler") { _, _ in }
-try report("with `onBytes`") { channel, _ in echo(channel) }
-try report("with `onLine`, before the first line") { channel, _ in channel.onLine { _, _ in } }
-try report("with `onLine`, after a line") { channel, peer in
-    channel.onLine { _, _ in }
-    _ = try peer.socket.send([97, 10].span.bytes)
-}
-try report("with `onBytes` and `onClose`") { channel, _ in
+try report("without a handler") { _ in }
+try report("with `onBytes`") { echo($0) }
+try report("with `onLine`, before the first line") { $0.onLine { _, _ in } }
+try report("with `onLine`, after a line", sent: [97, 10]) { $0.onLine { _, _ in } }
+try report("with `onBytes` and `onClose`") { channel in
     echo(channel)
     channel.onClose { _, _ in }
 }
 
 var idle = ChannelOptions()
 idle.idleTimeout = .seconds(600)
-try report("with `onBytes` and an idle timeout", idle) { channel, _ in echo(channel) }
+try report("with `onBytes` and an idle timeout", idle) { echo($0) }
 
 var timed = idle
 timed.firstByteTimeout = .seconds(600)
 timed.messageTimeout = .seconds(600)
 timed.writeProgressTimeout = .seconds(600)
 timed.lifetime = .seconds(6_000)
-try report("with `onBytes` and every time limit", timed) { channel, _ in echo(channel) }
+try report("with `onBytes` and every time limit", timed) { echo($0) }
 
 var rated = ChannelOptions()
 rated.receiveRate = ByteRate(bytesPerSecond: 1_000_000)
 rated.sendRate = ByteRate(bytesPerSecond: 1_000_000)
-try report("with `onBytes` and both rates", rated) { channel, _ in echo(channel) }
+try report("with `onBytes` and both rates", rated) { echo($0) }
 
-do {
-    var crowd = try Crowd()
-    let group = ChannelGroup(on: crowd.reactor)
-    let bytes = try crowd.bytes { channel, _ in
-        echo(channel)
-        group.insert(channel)
-    }
-    print("| with `onBytes`, in a group | \(bytes) |")
+var group: ChannelGroup?
+try report("with `onBytes`, in a group") { channel in
+    echo(channel)
+    if group == nil { group = ChannelGroup(on: channel.reactor) }
+    group?.insert(channel)
 }
+group = nil
 
 try report(
-    "with 100 unconsumed bytes, besides those", uncounted: \.unreadByteCount
-) { channel, peer in
+    "with 100 unconsumed bytes, besides those", sent: [UInt8](repeating: 97, count: 100),
+    content: \.unreadByteCount
+) { channel in
     channel.onReadable { channel in try channel.parse { _ in 0 } }
-    _ = try peer.socket.send([UInt8](repeating: 97, count: 100).span.bytes)
 }
-
-/// Fills the kernel's buffer, so that what follows waits.
-func fill(_ channel: Channel) throws {
-    let block = [UInt8](repeating: 97, count: 65_536)
-    while channel.unsentByteCount == 0 {
-        try channel.write(block)
-        try channel.flush()
-    }
-}
-
-try report(
-    "with unsent bytes, besides those", uncounted: \.unsentByteCount
-) { channel, _ in
+try report("with up to 1,024 unsent bytes, besides those", content: \.unsentByteCount) { channel in
     echo(channel)
-    try fill(channel)
+    try clog(channel)
 }
-try report(
-    "closed, with unsent bytes, besides those", uncounted: \.unsentByteCount
-) { channel, _ in
+try report("closed, with unsent bytes, besides those", content: \.unsentByteCount) { channel in
     echo(channel)
-    try fill(channel)
+    try clog(channel)
     channel.close()
 }
 
 // What a broadcast adds for each receiver that does not read: the message itself is there once.
 do {
-    let crowd = try Crowd()
-    let channels = try crowd.peers.compactMap { peer in
-        try peer.end.take().map { try Channel(adopting: $0, on: crowd.reactor) }
-    }
-    for channel in channels { try fill(channel) }
-    for _ in 1...4 { crowd.reactor.runPending() }
+    let crowd = try Crowd(.init(), clog)
+    try crowd.fill()
     let message = [UInt8](repeating: 98, count: 1_048_576)
     let before = heap_bytes_in_use()
     var isDone = false
     crowd.reactor.broadcast(message, to: .queue) { _ in isDone = true }
-    crowd.reactor.run(until: { isDone })
-    let bytes = (Int(heap_bytes_in_use()) - Int(before)) / Crowd.count
-    print("| a message of 1 MiB to all, for each receiver that does not read | \(bytes) |")
-    for channel in channels { channel.abort() }
+    crowd.reactor.run { isDone }
+    let growth = Int(heap_bytes_in_use()) - Int(before)
+    crowd.end()
+    print(
+        "| a message of 1 MiB to all, for each that does not read | \(growth / crowd.channels.count) |")
 }
