@@ -52,7 +52,8 @@ struct Page {
 
         ### In each state
 
-        Bytes of the heap for each channel, exactly, without the allocator's own; over Unix sockets.
+        Bytes of the heap for each accepted channel, exactly, with libevent's record of it and its places in
+        the reactor's and the server's tables.
 
         \(states.trimmingCharacters(in: .newlines))
 

@@ -10,8 +10,9 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/wait.h>
@@ -50,14 +51,40 @@ static inline void csystem_write_number(char *place, long number) {
     *place = 0;
 }
 
+/* Has a descriptor closed on exec where a name in /proc/self/fd is its number; others are `.` and
+   `..`. */
+static inline void csystem_close_named(const char *name, int first) {
+    int number = 0;
+    for (; *name >= '0' && *name <= '9'; name++) number = number * 10 + (*name - '0');
+    if (*name == 0 && number >= first) fcntl(number, F_SETFD, FD_CLOEXEC);
+}
+
+/* Has those closed on exec that /proc tells, from a number on: as many calls as are open, whatever
+   the limit is. opendir(3) may allocate, and getdents64(2) does not: in what that gives, an entry's
+   length stands behind 16 bytes, and its name behind 19. Returns 0 where /proc does not tell. */
+static inline int csystem_close_listed_from(int first) {
+    int folder = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0) return 0;
+    char entries[4096];
+    long count;
+    while ((count = syscall(SYS_getdents64, folder, entries, sizeof entries)) > 0) {
+        uint16_t length;
+        for (long place = 0; place < count; place += length) {
+            memcpy(&length, entries + place + 16, sizeof length);
+            csystem_close_named(entries + place + 19, first);
+        }
+    }
+    close(folder);
+    return count == 0;
+}
+
 /* Has all descriptors from a number on closed on exec. close_range(2), since Linux 5.11 with this
-   flag, CLOSE_RANGE_CLOEXEC; where it is not there, one by one. */
+   flag, CLOSE_RANGE_CLOEXEC. Where neither it nor /proc is there, the first 65,536 one by one: a
+   limit of 2^30 would take minutes, and this library's own are all closed on exec anyway. */
 static inline void csystem_close_from(int first) {
     if (syscall(SYS_close_range, (unsigned)first, ~0u, 4u) == 0) return;
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-    for (int number = first; (rlim_t)number < limit.rlim_cur; number++)
-        fcntl(number, F_SETFD, FD_CLOEXEC);
+    if (csystem_close_listed_from(first)) return;
+    for (int number = first; number < 65536; number++) fcntl(number, F_SETFD, FD_CLOEXEC);
 }
 
 /* Puts the files in their places: first all of them out of the way of these places. The descriptor

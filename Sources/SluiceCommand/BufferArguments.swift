@@ -18,7 +18,7 @@ struct BufferArguments: ParsableArguments {
     @Option(
         help: """
             What happens then: the clients that hold most are closed, or read no more until there \
-            is room. (default: end)
+            is room. Nothing but a time limit ends a client that is paused. (default: end)
             """)
     var bufferPolicy: BufferPolicyArgument?
 

@@ -4,11 +4,14 @@
 // serve.
 
 import ArgumentParser
+import Glibc
 import Sluice
 
 extension ServeCommand {
     /// Serves with several processes until a signal ends that.
     func serveWithProcesses() throws {
+        // A reload may be asked for while names are looked up; that must not end this process.
+        Self.setHangUpWaits(true)
         // What follows the program's name and `serve`.
         let words = Array(CommandLine.arguments.dropFirst(2))
         do throws(ServeOptionsFile.Failure) {
@@ -25,11 +28,24 @@ extension ServeCommand {
         if let interval = processes.report?.duration {
             reactor.every(interval) { log.report() }
         }
+        // In the first turn it is watched, and what has come meanwhile is obeyed.
+        reactor.after(.zero) { Self.setHangUpWaits(false) }
         // The status stays 0: clients that had to be cut had their time, and a second signal is
         // obeyed as well.
         _ = try supervisor.run(
             reloadingOn: [.hangUp], drainingOn: [.interrupt, .terminate],
             telling: ServiceNotifier.fromEnvironment())
+    }
+
+    /// Whether SIGHUP waits for this thread to let it come.
+    ///
+    /// Threads that begin meanwhile never get it, and need not: this one does. Workers begin with
+    /// no signal blocked.
+    private static func setHangUpWaits(_ waits: Bool) {
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        sigaddset(&signals, SIGHUP)
+        pthread_sigmask(waits ? SIG_BLOCK : SIG_UNBLOCK, &signals, nil)
     }
 
     private func supervisor(

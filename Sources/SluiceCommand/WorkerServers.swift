@@ -10,6 +10,11 @@ final class WorkerServers {
     private let group: ReactorGroup
     private let server: ServerGroup
     private var completion: () -> Void = {}
+    /// What each thread has done; nothing where nobody wants to know.
+    private var parts: [Locked<WorkerFigures>] = []
+    private var line: NotifyLine?
+    /// How many threads have yet to note, at the end, what they have done.
+    private var leftCount = 0
 
     /// Where they listen.
     var addresses: [SocketAddress] { server.addresses }
@@ -78,11 +83,11 @@ final class WorkerServers {
             case .callback, .lines:
                 try? await server.run(onAccept: { channel, _ in try service.serve(channel, style) })
             }
-            try? done.perform { $0.completion() }
+            try? done.perform { $0.ended(done) }
         }
     }
 
-    /// Drains all of them; `completion` runs on the main thread.
+    /// Drains all of them; `completion` runs on the main thread, when what they have done is told.
     func drain(_ completion: @escaping () -> Void) {
         self.completion = completion
         server.close()
@@ -95,43 +100,80 @@ final class WorkerServers {
 // MARK: - Figures
 
 extension WorkerServers {
-    /// Tells again and again what all of them have done together.
+    /// Tells again and again, and at the end of a drain, what all of them have done together.
     func report(by notifier: ServiceNotifier, every interval: Duration, _ main: Reactor) {
-        let parts = handles.map { handle in
+        parts = handles.map { handle in
             let part = Locked(WorkerFigures())
             // Fails only where the reactor has ended.
             try? handle.perform { Self.keep(part, upToDate: $0, every: interval) }
             return part
         }
-        let line = NotifyLine(to: notifier)
-        main.every(interval) {
-            var sum = WorkerFigures()
-            for part in parts { sum.add(part.withLock { $0 }) }
-            // Where there is no room for it now, the next one has all of it.
-            _ = try line.tell([.figures(sum)])
+        line = NotifyLine(to: notifier)
+        main.every(interval) { [unowned self] in try tellSum() }
+    }
+
+    private func tellSum() throws(SocketError) {
+        var sum = WorkerFigures()
+        for part in parts { sum.add(part.withLock { $0 }) }
+        // Where there is no room for it now, the next one has all of it.
+        _ = try line?.tell([.figures(sum)])
+    }
+
+    /// The last client has gone: the threads note what they have done since they noted it last.
+    private func ended(_ main: Reactor.Reference<WorkerServers>) {
+        leftCount = parts.count
+        if parts.isEmpty { return completion() }
+        for (handle, part) in zip(handles, parts) {
+            do throws(SocketError) {
+                try handle.perform { reactor in
+                    Self.note(reactor, in: part)
+                    try main.perform { $0.noted() }
+                }
+            } catch {
+                // Its reactor has ended.
+                noted()
+            }
         }
     }
 
-    /// Notes on a thread what its reactor does.
+    private func noted() {
+        leftCount -= 1
+        guard leftCount == 0 else { return }
+        do throws(SocketError) {
+            try tellSum()
+        } catch {
+            complain(error, nil)
+        }
+        completion()
+    }
+
+    /// Notes on a thread what its reactor does: who comes, as it happens, and the rest from time to
+    /// time.
     private static func keep(
         _ part: Locked<WorkerFigures>, upToDate reactor: Reactor, every interval: Duration
     ) {
-        var accepted: UInt64 = 0
-        var refusals = RefusalCounters()
         reactor.observe { observation in
             switch observation {
-            case .accepted: accepted += 1
-            case .refused(_, let reason): refusals[reason] += 1
+            case .accepted: part.withLock { $0.accepted += 1 }
+            case .refused(_, let reason):
+                part.withLock {
+                    $0.refused += 1
+                    $0.refusals[reason] += 1
+                }
             default: break
             }
         }
         // The reactor keeps its timers, which must not keep it.
-        reactor.every(interval) { [unowned reactor] in
-            var figures = WorkerFigures(of: reactor, [])
-            figures.connections = UInt64(clamping: reactor.counters.channelCount)
-            (figures.accepted, figures.refused) = (accepted, refusals.sum)
-            figures.refusals = refusals
-            part.withLock { $0 = figures }
+        reactor.every(interval) { [unowned reactor] in note(reactor, in: part) }
+    }
+
+    /// Notes how much a reactor has to do, and has done.
+    private static func note(_ reactor: Reactor, in part: Locked<WorkerFigures>) {
+        let counters = reactor.counters
+        part.withLock { figures in
+            figures.connections = UInt64(clamping: counters.channelCount)
+            figures.bytesReceived = counters.bytesReceived
+            figures.bytesSent = counters.bytesSent
         }
     }
 }

@@ -11,15 +11,26 @@ extension Reactor {
     /// | what | level |
     /// | --- | --- |
     /// | a connection is accepted, made or closed; a name is resolved | debug |
-    /// | a client is turned away; a connection ends by a limit of its own; a name is not found | notice |
+    /// | a client is turned away | debug, and for each reason a notice now and then |
+    /// | a connection ends by a limit of its own; a name is not found | notice |
     /// | a turn of the loop that took as long as `slowTurn` | warning |
     /// | what ``Sluice/Reactor/onError`` is told, which this replaces: a handler's error, a shortage | error |
     ///
-    /// Facts stand in the metadata: `peer`, `reason`, `bytes-received`, `bytes-sent`, `age`, `name`,
-    /// `duration`, `error`.
+    /// Facts stand in the metadata: `peer`, `reason`, `count`, `bytes-received`, `bytes-sent`,
+    /// `age`, `name`, `duration`, `error`.
+    ///
+    /// The first client that is turned away for a reason is noticed at once, and further ones every
+    /// five seconds at most, at a turn of the loop: `count` says how many there were since the
+    /// notice before, and `peer` who came last.
     ///
     /// - Parameter slowTurn: initially 100 ms: for so long all else on the reactor has waited.
     public func log(to logger: Logger, slowTurn: Duration = .milliseconds(100)) {
+        log(to: logger, slowTurn: slowTurn, quietTime: .seconds(5))
+    }
+
+    /// - Parameter quietTime: how far the notices of clients that are turned away are apart.
+    func log(to logger: Logger, slowTurn: Duration, quietTime: Duration) {
+        var refusals = RefusalNotices(quietTime: quietTime)
         observe { observation in
             switch observation {
             case .accepted(let channel):
@@ -29,12 +40,18 @@ extension Reactor {
             case .arrived(let channel):
                 logger.debug("arrived", metadata: ["peer": "\(channel.peerAddress)"])
             case .refused(let peer, let reason):
-                logger.notice(
+                logger.debug(
                     "refused", metadata: ["peer": "\(peer)", "reason": "\(reason.rawValue)"])
+                let now = SuspendingClock.now
+                refusals.note(peer, reason, at: now)
+                logger.tell(refusals.takeDue(at: now))
             case .closed(let channel, let reason):
                 let level = reason.isOrdinary ? Logger.Level.debug : .notice
                 logger.log(level: level, "closed", metadata: channel.facts(reason))
             case .turned(let turn):
+                if refusals.untoldCount > 0 {
+                    logger.tell(refusals.takeDue(at: SuspendingClock.now))
+                }
                 if turn.duration < slowTurn { return }
                 logger.warning("a slow turn", metadata: ["duration": "\(turn.duration)"])
             case .resolved(let name, let duration, let error):
@@ -65,6 +82,19 @@ extension ReactorGroup {
             var logger = logger
             logger[metadataKey: "reactor"] = "\(number)"
             try handle.perform { [logger] reactor in reactor.log(to: logger, slowTurn: slowTurn) }
+        }
+    }
+}
+
+extension Logger {
+    fileprivate func tell(_ refusals: [RefusalNotices.Notice]) {
+        for refusal in refusals {
+            notice(
+                "refused",
+                metadata: [
+                    "peer": "\(refusal.peer)", "reason": "\(refusal.reason.rawValue)",
+                    "count": "\(refusal.count)",
+                ])
         }
     }
 }

@@ -148,6 +148,32 @@ extension CommandSuite {
             withExtendedLifetime(first) {}
         }
 
+        /// Under a supervisor that is no `sluice`, so that it ends between two reports.
+        @Test(arguments: ["1", "2"])
+        func `what a process has done since its last report is told at its end`(
+            threads: String
+        ) throws {
+            let reactor = try Reactor()
+            let words = ["serve", "echo", "--processes", "1", "--as-process", "0/1"]
+            var options = SupervisorOptions()
+            options.workerCount = 1
+            let supervisor = try Supervisor(
+                on: reactor, at: [.loopback(port: 0)], options: options
+            ) { _ in
+                ProcessLaunch(
+                    program: CommandProcess.sluice,
+                    arguments: words + ["--report", "1h", "--workers", threads])
+            }
+            reactor.start(supervisor, 1)
+            let port = try #require(supervisor.addresses[0].port)
+            for _ in 0..<8 { try PlainClient.served(at: port) }
+            supervisor.drain()
+            reactor.expect("it ends") { supervisor.result != nil }
+            #expect(supervisor.result?.exitStatus == 0)
+            #expect(supervisor.figures.accepted == 8)
+            #expect(supervisor.figures.bytesSent == 8)
+        }
+
         @Test func `all of them go when the first one is killed`() throws {
             let (server, _) = try started()
             #expect(try server.lastPIDs(waitingFor: 2).count == 2)
@@ -221,6 +247,25 @@ extension CommandSuite {
             #expect(clients.count > 2)
             server.expect("it is told") { server.lastReport?.count("generation") == 2 }
             #expect(server.complaints.isEmpty)
+        }
+
+        @Test func `a SIGHUP that comes before it can be obeyed is obeyed when it can`() throws {
+            // Who starts it has it wait, and the kernel keeps both over execve(2): signal(7).
+            let script = """
+                import os, signal, sys
+                signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
+                os.kill(os.getpid(), signal.SIGHUP)
+                os.execv(sys.argv[1], sys.argv[1:])
+                """
+            let words = ["serve", "echo", "--processes", "1", "--report", "20ms"]
+            let server = try CommandProcess(
+                "python3", ["-S", "-c", script, CommandProcess.sluice] + words,
+                temporaryFilesIn: folder, input: nil)
+            let port = try server.listeningPort()
+            server.expect("it has reloaded") { server.lastReport?.count("generation") == 2 }
+            try PlainClient.served(at: port)
+            server.send(SIGTERM)
+            #expect(try server.finish().end == .exited(0))
         }
 
         @Test func `a client that comes at any time of a reload is served`() throws {

@@ -5,9 +5,10 @@
 import Glibc
 import Logging
 import Sluice
-import SluiceLogging
 import TestSupport
 import Testing
+
+@testable import SluiceLogging
 
 @Suite(.countingDescriptors)
 struct LoggingReactors {
@@ -53,6 +54,67 @@ struct LoggingReactors {
         let lines = try lines(options: options) { _ in Issue.record("it was let in") }
         #expect(lines["notice refused"]?["peer"]?.description.hasPrefix("127.0.0.1:") == true)
         #expect(lines["notice refused"]?["reason"] == "denied")
+    }
+
+    /// Has a server turn so many clients away.
+    private func refuse(_ count: UInt64, on reactor: Reactor) throws {
+        var options = ServerOptions()
+        options.denied = [try #require(AddressRange("127.0.0.0/8"))]
+        let server = try Server(on: reactor, at: [.loopback(port: 0)], options: options) { _, _ in
+            Issue.record("it was let in")
+        }
+        let clients = try (0..<count).map { _ in
+            HeldSocket(try Socket.connecting(to: server.address))
+        }
+        reactor.expect("all are turned away") { server.counters.refused == count }
+        server.close()
+        withExtendedLifetime(clients) {}
+    }
+
+    @Test func `a crowd that is turned away is noticed once, and logged one by one`() throws {
+        let reactor = try Reactor()
+        let log = KeptLog()
+        reactor.log(to: log.logger)
+        try refuse(20, on: reactor)
+        #expect(log.all("debug refused").count == 20)
+        let notices = log.all("notice refused")
+        #expect(notices.count == 1)
+        #expect(notices.first?["reason"] == "denied")
+        #expect(notices.first?["count"] == "1")
+    }
+
+    @Test func `those that a notice leaves out are told of in a later turn`() throws {
+        let reactor = try Reactor()
+        let log = KeptLog()
+        reactor.log(to: log.logger, slowTurn: .seconds(600), quietTime: .milliseconds(20))
+        try refuse(3, on: reactor)
+        let turns = reactor.every(.milliseconds(1)) {}
+        reactor.expect("the rest is told of") { log.refusedCount == 3 }
+        turns.cancel()
+    }
+
+    @Test func `each reason has its notices, five seconds apart, and their counts add up`() {
+        typealias Notice = RefusalNotices.Notice
+        var refusals = RefusalNotices(quietTime: .seconds(5))
+        let (one, other) = (SocketAddress.loopback(port: 1), SocketAddress.loopback(port: 2))
+        let start = SuspendingClock.now
+        refusals.note(one, .rate, at: start)
+        #expect(refusals.takeDue(at: start) == [Notice(reason: .rate, peer: one, count: 1)])
+        let soon = start + .seconds(4)
+        for _ in 0..<100 {
+            refusals.note(one, .rate, at: soon)
+            #expect(refusals.takeDue(at: soon) == [])
+        }
+        refusals.note(other, .denied, at: soon)
+        #expect(refusals.takeDue(at: soon) == [Notice(reason: .denied, peer: other, count: 1)])
+        #expect(refusals.untoldCount == 100)
+        let later = start + .seconds(5)
+        #expect(refusals.takeDue(at: later) == [Notice(reason: .rate, peer: one, count: 100)])
+        #expect(refusals.untoldCount == 0)
+        let last = start + .seconds(60)
+        #expect(refusals.takeDue(at: last) == [])
+        refusals.note(other, .rate, at: last)
+        #expect(refusals.takeDue(at: last) == [Notice(reason: .rate, peer: other, count: 1)])
     }
 
     @Test func `what a handler throws is logged, with the peer`() throws {
@@ -121,12 +183,20 @@ struct LoggingReactors {
     }
 }
 
-/// A logger whose last line of each kind is kept.
+/// A logger whose lines are kept.
 private final class KeptLog: Sendable {
-    private let kept = SharedValue<[String: Logger.Metadata]>([:])
+    private let kept = SharedValue<[String: [Logger.Metadata]]>([:])
 
     /// The metadata of the last line by `level message`.
-    var lines: [String: Logger.Metadata] { kept.value }
+    var lines: [String: Logger.Metadata] { kept.value.compactMapValues { $0.last } }
+
+    /// The metadata of all lines of one `level message`, in their order.
+    func all(_ kind: String) -> [Logger.Metadata] { kept.value[kind] ?? [] }
+
+    /// How many clients were turned away, by what the notices say.
+    var refusedCount: Int {
+        all("notice refused").compactMap { Int($0["count"]?.description ?? "") }.reduce(0, +)
+    }
 
     var logger: Logger {
         var logger = Logger(label: "test") { [kept] _ in Handler(kept: kept) }
@@ -135,11 +205,11 @@ private final class KeptLog: Sendable {
     }
 
     private struct Handler: LogHandler {
-        let kept: SharedValue<[String: Logger.Metadata]>
+        let kept: SharedValue<[String: [Logger.Metadata]]>
         var metadata: Logger.Metadata = [:]
         var logLevel = Logger.Level.debug
 
-        init(kept: SharedValue<[String: Logger.Metadata]>) { self.kept = kept }
+        init(kept: SharedValue<[String: [Logger.Metadata]]>) { self.kept = kept }
 
         subscript(metadataKey key: String) -> Logger.Metadata.Value? {
             get { metadata[key] }
@@ -148,7 +218,7 @@ private final class KeptLog: Sendable {
 
         func log(event: LogEvent) {
             let all = metadata.merging(event.metadata ?? [:]) { _, new in new }
-            kept.change { $0["\(event.level) \(event.message)"] = all }
+            kept.change { $0["\(event.level) \(event.message)", default: []].append(all) }
         }
     }
 }

@@ -250,7 +250,7 @@ struct BroadcastingToMany {
             clients.append(
                 try await .connect(to: .address(server.addresses[0]), on: group.leastLoaded))
         }
-        while begun.value < 30 { try await group.executors[0].sleep(for: .milliseconds(1)) }
+        try await group.executors[0].expect("all have begun") { begun.value == 30 }
         let first = await server.broadcast(Array("to all\n".utf8))
         let second = await server.broadcast(Array("and again\n".utf8), to: .queue)
         #expect(first == BroadcastResult(sent: 30))

@@ -44,13 +44,9 @@ struct EndingTheLargest {
         let group = ChannelGroup(of: pairs)
         group.broadcast(bytes(400_000), to: .queue)
         try pairs.channels[0].write(bytes(200_000))
-        for place in 0..<2 {
-            while pairs.channels[place].unsentByteCount > 200_000 {
-                _ = try pairs.receive(1, at: place)
-            }
-        }
-        while pairs.channels[1].unsentByteCount > 0 { _ = try pairs.receive(1, at: 1) }
-        while pairs.channels[0].unsentByteCount > 150_000 { _ = try pairs.receive(1, at: 0) }
+        for place in 0..<2 { try pairs.relieve(place, to: 200_000) }
+        try pairs.relieve(1)
+        try pairs.relieve(0, to: 150_000)
         reactor.bufferLimit = BufferLimit(byteCount: 400_000)
         reactor.settle()
         #expect(pairs.reasons == [nil, nil, ended])

@@ -87,16 +87,18 @@ struct ForgettingSources {
         #expect(table.count == 0)
     }
 
-    @Test func `a flood of sources costs little each, and takes no more than the table`() throws {
+    @Test func `a flood of sources is let in, and takes no more than the table`() throws {
         var table = try table { options in
             options.ratePerAddress = ConnectionRate(perSecond: 0.01, burst: 2)
             options.sourceTableLimit = 1_000
         }
+        var most = 0
         for host in 0..<UInt32(20_000) {
             let now = UInt64(host) * 1_000
             #expect(table.admit(.v4(host), at: now) == nil)
+            most = max(most, table.count)
             table.leave(.v4(host), at: now)
         }
-        #expect(table.count == 1_000)
+        #expect(most == 1_000)
     }
 }

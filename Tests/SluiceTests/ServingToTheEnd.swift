@@ -152,23 +152,29 @@ struct ServingToTheEnd {
 
     // MARK: Groups
 
-    /// Serves twenty clients, each with a handler, until `end` has ended it.
+    private typealias Wait = () async throws -> Void
+
+    /// Serves twenty clients, each with a handler, until `end` has ended it, which may wait until
+    /// all are told; the run itself is under a deadline.
     private func serveGroup(
-        drainLimit: Duration = .seconds(600),
+        within limit: Duration = .seconds(600), drainLimit: Duration = .seconds(600),
         _ handler: @escaping @Sendable (isolated Connection) async throws -> Void,
-        end: (Task<DrainResult, any Error>, _ told: Tally) async throws -> Void
+        end: (Task<DrainResult, any Error>, _ allAreTold: Wait) async throws -> Void
     ) async throws -> DrainResult {
         let group = try ReactorGroup(count: 2)
+        let executor = group.executors[0]
         var options = ServingOptions()
         options.drainLimit = drainLimit
         options.onError = { _, _ in }
         let server = try await ServerGroup(on: group, at: [.loopback(port: 0)], options: options)
         let (begun, told) = (Tally(), Tally())
         let run = Task {
-            try await server.run(drainingOn: [.user1], on: group.executors[0]) { connection in
-                connection.onDraining { _ in told.add(1) }
-                begun.add(1)
-                try await handler(connection)
+            try await executor.within(limit) {
+                try await server.run(drainingOn: [.user1, .user2], on: executor) { connection in
+                    connection.onDraining { _ in told.add(1) }
+                    begun.add(1)
+                    try await handler(connection)
+                }
             }
         }
         var clients: [Connection] = []
@@ -176,13 +182,13 @@ struct ServingToTheEnd {
             clients.append(
                 try await .connect(to: .address(server.addresses[0]), on: group.leastLoaded))
         }
-        while begun.value < 20 { try await group.executors[0].sleep(for: .milliseconds(1)) }
-        try await end(run, told)
+        try await executor.expect("all have begun") { begun.value == 20 }
+        try await end(run) { try await executor.expect("all are told") { told.value == 20 } }
         let result = try await run.value
         expectFreeSignals()
         let error = SocketError(.accept, .busy)
         await #expect(throws: error) {
-            _ = try await server.run(drainingOn: [.user1], on: group.executors[0]) { _ in }
+            _ = try await server.run(drainingOn: [.user1], on: executor) { _ in }
         }
         expectFreeSignals()
         for client in clients { await client.close() }
@@ -214,22 +220,37 @@ struct ServingToTheEnd {
     @Test func `a second signal cuts a group off, with its tasks`() async throws {
         let result = try await serveGroup { connection in
             try await connection.executor.sleep(for: .seconds(600))
-        } end: { _, told in
+        } end: { _, allAreTold in
             raiseNow(SIGUSR1)
-            while told.value < 20 { await Task.yield() }
+            try await allAreTold()
             raiseNow(SIGUSR1)
         }
         #expect(result == DrainResult(closedCount: 20, isInterrupted: true))
         #expect(result.exitStatus == 130)
     }
 
+    @Test func `signals cut a group off also where a deadline has begun its drain`() async throws {
+        // Time enough for all to be let in.
+        let result = try await serveGroup(
+            within: .milliseconds(500), drainLimit: .seconds(20)
+        ) { connection in
+            try await connection.executor.sleep(for: .seconds(600))
+        } end: { _, allAreTold in
+            try await allAreTold()
+            // Of one kind they might count as one.
+            raiseNow(SIGUSR1)
+            raiseNow(SIGUSR2)
+        }
+        #expect(result == DrainResult(closedCount: 20, isInterrupted: true))
+    }
+
     @Test func `a group whose task is cancelled drains as at a signal`() async throws {
         // Time enough for all to be told, which is waited for.
         let result = try await serveGroup(drainLimit: .milliseconds(500)) { connection in
             _ = try await connection.read()
-        } end: { run, told in
+        } end: { run, allAreTold in
             run.cancel()
-            while told.value < 20 { await Task.yield() }
+            try await allAreTold()
         }
         #expect(result == DrainResult(closedCount: 20, isInterrupted: false))
     }

@@ -347,42 +347,4 @@ struct StartingProcesses {
         #expect(try run(launch) == .exited(0))
         #expect(output == (isAsked ? "9 True\n" : "0 False\n"))
     }
-
-    // MARK: Successors
-
-    @Test func `a running server's sockets go on in a successor, and nobody is refused`() throws {
-        let server = try reactor.listen(at: [.loopback(port: 0), .unix(path: folder["socket"])])
-        let script = """
-            import select, socket
-            listeners = [socket.socket(fileno=3), socket.socket(fileno=4)]
-            for listener in listeners:
-                select.select([listener], [], [])
-                listener.accept()[0].sendall(b"next")
-            """
-        let sockets = try server.passableSockets()
-        let count = sockets.count
-        #expect(count == 2)
-        let child = try ChildProcess(on: reactor, python(script), passing: sockets)
-        let addresses = server.addresses
-        server.close()
-        for address in addresses {
-            let client = try Socket.connecting(to: address)
-            reactor.expectElsewhere("the successor answers at \(address)") {
-                (try? client.unreadByteCount) == 4
-            }
-        }
-        reactor.expect("it ends") { child.end == .exited(0) }
-    }
-
-    @Test func `a server that has closed has nothing to pass`() throws {
-        let server = try reactor.listen()
-        let address = server.address
-        server.close()
-        do throws(SocketError) {
-            let sockets = try server.passableSockets()
-            Issue.record("it has \(sockets.count)")
-        } catch {
-            #expect(error == SocketError(.duplicate, .badDescriptor, at: address))
-        }
-    }
 }

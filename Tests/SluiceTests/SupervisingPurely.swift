@@ -75,6 +75,25 @@ struct SupervisingPurely {
         #expect(one.places[0].restarts == 13)
     }
 
+    @Test func `at first workers have as long to end as their connections do`() {
+        let limit = ServingOptions().drainLimit + ChannelOptions().lingerLimit
+        #expect(SupervisorOptions().drainLimit >= limit)
+    }
+
+    @Test(arguments: [Duration.zero, .seconds(-1)])
+    func `limits of nothing count as a millisecond, and kill nobody at once`(limit: Duration) {
+        var one = Supervision.idle(1) {
+            $0.startLimit = limit
+            $0.watchdog = limit
+        }
+        _ = one.start(at: 0)
+        #expect(one.timePassed(at: 0) == [])
+        #expect(one.nextTime == seconds(0.001))
+        _ = one.ready(1, at: 1)
+        #expect(one.timePassed(at: 1) == [])
+        #expect(one.nextTime == seconds(0.001) + 1)
+    }
+
     // MARK: Restarting
 
     @Test func `a worker that was good is started again at once, each time`() {
@@ -276,8 +295,9 @@ extension Supervision {
     ) -> Supervision {
         var options = SupervisorOptions()
         options.workerCount = count
+        options.drainLimit = .seconds(5)
         edit(&options)
-        return Supervision(options)
+        return Supervision(options.inRange)
     }
 
     /// One whose workers, numbered from 1, are ready at the time 0.

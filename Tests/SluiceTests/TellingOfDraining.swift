@@ -221,7 +221,7 @@ struct TellingOfDraining {
             clients.append(
                 try await .connect(to: .address(server.addresses[0]), on: group.leastLoaded))
         }
-        while begun.value < 20 { try await group.executors[0].sleep(for: .milliseconds(1)) }
+        try await group.executors[0].expect("all have begun") { begun.value == 20 }
         server.close()
         try await run.value
         #expect(told.value == 20)

@@ -120,6 +120,27 @@ struct Timers {
         #expect(order.value == Array(0..<50))
     }
 
+    @Test func `where many are due, what can be read does not wait for all of them`() throws {
+        let reactor = try Reactor()
+        let pipe = try PipeEnds()
+        let order = Box<[Int]>([])
+        let firedBefore = Box<Int?>(nil)
+        let watch = try reactor.watch(pipe.reading, for: .readable) { _ in
+            _ = pipe.read()
+            firedBefore.value = order.value.count
+        }
+        for number in 0..<200 {
+            reactor.after(.milliseconds(1)) { order.value.append(number) }
+        }
+        pipe.write("x")
+        pass(.milliseconds(3))
+        reactor.expect("all fire") { order.value.count == 200 }
+        #expect(order.value == Array(0..<200))
+        let count = try #require(firedBefore.value)
+        #expect(count < 200)
+        withExtendedLifetime(watch) {}
+    }
+
     // MARK: Repeating
 
     @Test func `a repeating timer fires until it is cancelled`() throws {

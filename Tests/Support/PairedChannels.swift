@@ -87,6 +87,17 @@ public final class PairedChannels {
         return bytes
     }
 
+    /// Runs the reactor and has a peer read, until its channel has so few bytes left to send.
+    public func relieve(_ place: Int, to count: Int = 0) throws {
+        let limit = ContinuousClock.now + .seconds(20)
+        while channels[place].unsentByteCount > count, ContinuousClock.now < limit {
+            reactor.runPending()
+            _ = try peers[place]?.socket.receiveNow()
+        }
+        let left = channels[place].unsentByteCount
+        if left > count { Issue.record("channel \(place) has \(left) bytes left and not \(count)") }
+    }
+
     /// Runs the reactor and has all peers read, until nothing is held any more.
     ///
     /// - Returns: how many bytes each peer got.

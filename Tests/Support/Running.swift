@@ -64,6 +64,22 @@ extension Reactor {
     }
 }
 
+extension Reactor.Executor {
+    /// Waits until `condition` holds; records an issue and goes on when that takes more than 20 s.
+    public nonisolated(nonsending) func expect(
+        _ what: Comment, sourceLocation: SourceLocation = #_sourceLocation,
+        until condition: () -> Bool
+    ) async throws(SocketError) {
+        let limit = ContinuousClock.now + .seconds(20)
+        var holds = condition()
+        while !holds, ContinuousClock.now < limit {
+            try await sleep(for: .milliseconds(1))
+            holds = condition()
+        }
+        #expect(holds, what, sourceLocation: sourceLocation)
+    }
+}
+
 /// A place that a handler may write to and the test reads.
 public final class Box<Value> {
     /// What was written last.

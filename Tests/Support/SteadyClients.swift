@@ -68,7 +68,9 @@ public final class SteadyClients {
 
     private func next() {
         underWay -= 1
-        reactor.after(.milliseconds(2)) { if !self.isStopping { try self.connect() } }
+        reactor.after(.milliseconds(2)) { [weak self] in
+            if let self, !isStopping { try connect() }
+        }
     }
 }
 

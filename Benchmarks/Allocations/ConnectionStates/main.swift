@@ -146,7 +146,7 @@ try report("with `onBytes` and both rates", rated) { echo($0) }
 var group: ChannelGroup?
 try report("with `onBytes`, in a group") { channel in
     echo(channel)
-    if group == nil { group = ChannelGroup(on: channel.reactor) }
+    if group == nil { group = ChannelGroup(on: try channel.reactor) }
     group?.insert(channel)
 }
 group = nil
@@ -179,5 +179,6 @@ do {
     let growth = Int(heap_bytes_in_use()) - Int(before)
     crowd.end()
     print(
-        "| a message of 1 MiB to all, for each that does not read | \(growth / crowd.channels.count) |")
+        "| a message of 1 MiB to all, for each that does not read | \(growth / crowd.channels.count) |"
+    )
 }

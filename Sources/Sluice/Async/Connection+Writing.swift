@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Writing, with back-pressure: whoever writes above the high mark waits for room.
+// Writing, with back-pressure: whoever writes above the high mark, or while the reactor has no room
+// for more, waits.
 
 extension Connection {
     /// Writes bytes without waiting: they leave at the end of the turn, or when the kernel takes
@@ -14,16 +15,25 @@ extension Connection {
         try channel.write(bytes)
     }
 
-    /// Writes bytes; waits while the queue is above the high mark.
+    /// Writes bytes; waits while the queue is above the high mark, and beforehand for as long as
+    /// ``BufferLimit/Policy/pause`` refuses them.
     ///
     /// - Throws: ``SocketError``, as ``Channel/write(_:)-(RawSpan)``, or with `.cancelled` or
-    ///   `.timedOut`: what was written goes out all the same.
+    ///   `.timedOut`: what was written goes out all the same. Where the wait beforehand ends so,
+    ///   it is `.noBufferSpace`, and nothing was written.
     public func write(_ bytes: [UInt8]) async throws(SocketError) {
-        if try channel.write(bytes) == .aboveMark { try await waitForRoom() }
+        do throws(SocketError) {
+            if try channel.write(bytes) == .aboveMark { try await waitForRoom() }
+        } catch {
+            try await waitAfterRefusal(error)
+            try await write(bytes)
+        }
     }
 
     /// Passes descriptors to the process at the other end, with the first of the bytes; waits while
     /// the queue is above the high mark.
+    ///
+    /// What ``Reactor/bufferLimit`` refuses is not waited for: its descriptors are closed.
     ///
     /// - Throws: ``SocketError``, as ``Channel/write(_:passing:)``, or with `.cancelled` or
     ///   `.timedOut`: what was written goes out all the same.
@@ -33,23 +43,47 @@ extension Connection {
         if try channel.write(bytes, passing: descriptors) == .aboveMark { try await waitForRoom() }
     }
 
-    /// Writes text; waits while the queue is above the high mark.
+    /// Writes text; waits as ``write(_:)-([UInt8])``.
     ///
     /// - Throws: ``ChannelError``, as ``Channel/write(_:)-(String)``, or `.socket` as
     ///   ``write(_:)-([UInt8])``.
     public func write(_ text: String) async throws(ChannelError) {
-        if try channel.write(text) == .aboveMark { try await waitAfterText() }
+        do throws(ChannelError) {
+            if try channel.write(text) == .aboveMark { try await waitAfterText() }
+        } catch {
+            try await waitAfterRefusal(error)
+            try await write(text)
+        }
     }
 
-    /// Writes text and a line end; waits while the queue is above the high mark.
+    /// Writes text and a line end; waits as ``write(_:)-([UInt8])``.
     ///
     /// - Throws: ``ChannelError``, as ``write(_:)-(String)``.
     public func writeLine(_ text: String = "") async throws(ChannelError) {
-        if try channel.writeLine(text) == .aboveMark { try await waitAfterText() }
+        do throws(ChannelError) {
+            if try channel.writeLine(text) == .aboveMark { try await waitAfterText() }
+        } catch {
+            try await waitAfterRefusal(error)
+            try await writeLine(text)
+        }
     }
 
     private func waitAfterText() async throws(ChannelError) {
         do throws(SocketError) { try await waitForRoom() } catch { throw .socket(error) }
+    }
+
+    /// Waits until what the reactor's limit has refused is taken.
+    ///
+    /// - Throws: what was thrown, where it is no such refusal or the wait ends before.
+    @inline(never)
+    private func waitAfterRefusal(_ refusal: SocketError) async throws(SocketError) {
+        guard refusal.code == .noBufferSpace, channel.isRefusedByLimit else { throw refusal }
+        do throws(SocketError) { try await waitForRoom() } catch { throw refusal }
+    }
+
+    private func waitAfterRefusal(_ refusal: ChannelError) async throws(ChannelError) {
+        guard case .socket(let cause) = refusal else { throw refusal }
+        do throws(SocketError) { try await waitAfterRefusal(cause) } catch { throw refusal }
     }
 
     /// Waits until the kernel has taken everything that was written.

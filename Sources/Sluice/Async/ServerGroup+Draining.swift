@@ -7,9 +7,9 @@ extension ServerGroup {
     ///
     /// The first of `signals` ends the run as ``close()`` does: connections are told
     /// (``Connection/onDraining(_:)``) and have ``ServingOptions/drainLimit``. A second one cuts
-    /// off what is left, and cancels the handlers' tasks. Cancelling this task and ``close()``
-    /// begin the drain, too. When this returns the signals do again what they did before, so that
-    /// the program ends with ``DrainResult/exitStatus``.
+    /// off what is left, and cancels the handlers' tasks. Cancelling this task, a deadline that
+    /// passes and ``close()`` begin the drain, too. When this returns the signals do again what
+    /// they did before, so that the program ends with ``DrainResult/exitStatus``.
     ///
     /// - Parameters:
     ///   - signals: what has it drain.
@@ -39,7 +39,8 @@ extension ServerGroup {
         on executor: Reactor.Executor
     ) async throws(SocketError) -> DrainResult {
         let came = try await executor.watch(signals)
-        let ending = Task(executorPreference: executor) { await self.end(by: came) }
+        // Detached: a deadline of the caller's begins the drain, in which signals still count.
+        let ending = Task.detached(executorPreference: executor) { await self.end(by: came) }
         let served: Result<Int, SocketError>
         do throws(SocketError) {
             served = .success(try await serve(handling))

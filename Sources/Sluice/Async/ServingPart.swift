@@ -344,7 +344,7 @@ final class ServingPart: @unchecked Sendable {
         lastTask += 1
         let number = lastTask
         tasks[number] = Running(connection: connection)
-        let task = Task.immediate(executorPreference: executor) { [self] in
+        let task = Task.immediateDetached(executorPreference: executor) { [self] in
             await connection.run(handler, options.onError)
             tasks.removeValue(forKey: number)
             capacity.handlerEnded()

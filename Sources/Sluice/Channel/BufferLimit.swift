@@ -9,12 +9,15 @@ public struct BufferLimit: Hashable, Sendable {
     public enum Policy: String, CaseIterable, Hashable, Sendable {
         /// The channels that hold most are read no more until seven eighths of the limit are
         /// reached: first those that keep most of what they have read, then those that have most
-        /// to send. An eighth above the limit no channel is that has to keep what it reads.
+        /// to send, until all of that has gone. An eighth above the limit no channel is that has to
+        /// keep what it reads.
         ///
-        /// Who keeps input adds no more of it. Who is slow to read what it is sent asks for no more
-        /// meanwhile; what waits for it is as much as before, and the program may still write to
-        /// it. Nobody is ended: where what is held is incomplete messages, only the channels' own
-        /// time limits make room, such as ``ChannelOptions/idleTimeout``.
+        /// Meanwhile the marks of all channels are 0: where the kernel does not take all that is
+        /// written, the write answers ``WriteResult/aboveMark`` and ``Channel/onBytes(_:)`` and
+        /// ``Channel/onLine(_:)`` rest, until all has gone or there is room. A further write is
+        /// refused till then; that of a task waits. Nobody is ended: where what is held is
+        /// incomplete messages, only the channels' own time limits make room.
+        /// ``ChannelOptions/messageTimeout`` goes on for who is read no more.
         case pause
         /// The channels that hold most end with ``EndReason/Limit/reactorBuffers``, one after the
         /// other, until seven eighths of the limit are reached.
@@ -45,11 +48,13 @@ extension Reactor {
     /// How many bytes its channels may hold together, and what happens above that.
     ///
     /// It is looked at while bytes are queued and at the end of each turn, when all that the kernel
-    /// takes has gone out. Above the limit, until room was made, a write is refused with
-    /// `.noBufferSpace` where the kernel has not taken all that was written before; where it has,
-    /// the write is taken, so with ``BufferLimit/Policy/pause`` each channel may add one to what is
-    /// held. With ``BufferLimit/Policy/end`` the others make room for it at once. Blocking channels
-    /// wait in any case. Initially no limit.
+    /// takes has gone out. Above the limit, until room was made, a write may be refused with
+    /// `.noBufferSpace`. With ``BufferLimit/Policy/end`` it is where the kernel has not taken all
+    /// that was written before; else the others make room for it at once. With
+    /// ``BufferLimit/Policy/pause`` it is where a write before it has answered
+    /// ``WriteResult/aboveMark``, so each channel may add one to what is held: a handler that
+    /// writes several times in a turn looks at the answers. Blocking channels wait in any case.
+    /// Initially no limit.
     public var bufferLimit: BufferLimit {
         get { (buffers.relief as? BufferBound)?.limit ?? BufferLimit() }
         set {
@@ -83,8 +88,6 @@ final class BufferBound: BufferRelief {
     // The account keeps it, and lives as long as the reactor.
     private unowned let account: BufferAccount
     var limit = BufferLimit()
-    /// Channels are paused until the low mark is reached.
-    private var isHolding = false
     /// Those who are still to end, the one with most first.
     private var ending: ArraySlice<Holding> = []
     /// A turn is to come in which the next ones end.
@@ -96,7 +99,7 @@ final class BufferBound: BufferRelief {
     init(_ account: BufferAccount) { self.account = account }
 
     func turnEnded(on reactor: Reactor) {
-        if account.isOver, !isHolding, ending.isEmpty, account.byteCount <= account.limit {
+        if account.isOver, !account.isHolding, ending.isEmpty, account.byteCount <= account.limit {
             // The kernel has taken enough of it.
             account.recover()
         }
@@ -182,7 +185,7 @@ final class BufferBound: BufferRelief {
     }
 
     private func holdLargest(on reactor: Reactor) {
-        isHolding = true
+        account.isHolding = true
         var free = account.byteCount - reactor.broadcasts.countedByteCount
         for holding in holders(on: reactor, by: { ($0.input, $0.output) > ($1.input, $1.output) }) {
             if free <= account.lowMark { return }
@@ -193,14 +196,14 @@ final class BufferBound: BufferRelief {
 
     /// Those who were paused read on.
     private func letGo(on reactor: Reactor) {
-        guard isHolding else { return }
-        isHolding = false
+        guard account.isHolding else { return }
+        account.isHolding = false
         for case let channel as Channel in reactor.residents { channel.letGo() }
     }
 
     /// A channel is paused because of what it has just added.
     func hold(_ channel: Channel) {
-        isHolding = true
+        account.isHolding = true
         channel.holdBack()
     }
 }

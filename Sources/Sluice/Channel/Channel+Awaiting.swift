@@ -66,7 +66,7 @@ extension Channel {
 
     /// Whether reading may meet something that no event will tell any more.
     var mayHaveInput: Bool {
-        !flags.contains(.isKernelEmpty) || (!input.isEmpty && !needsMore) || !canAwaitInput
+        flags.isDisjoint(with: .unasked) || (!input.isEmpty && !needsMore) || !canAwaitInput
     }
 
     /// Offers what is queued to whoever begins to read: it was not enough for another question.

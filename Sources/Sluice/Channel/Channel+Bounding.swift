@@ -29,12 +29,22 @@ extension Channel {
         if shared.values.isBlocking { return }
         let queued = (output?.byteCount ?? 0) + turnByteCount
         if count > shared.values.outputLimit - queued { throw noRoom }
-        guard output != nil, let reactorOrNil, reactorOrNil.buffers.isOver else { return }
+        guard output != nil, let buffers = reactorOrNil?.buffers, buffers.isOver else { return }
         // What the kernel takes is not held.
         sendHeldBack()
-        if output != nil { throw noRoom }
+        // With a pause a write is refused only to who was told before.
+        if let output, buffers.isOver, output.wasTold || !buffers.isPausing { throw noRoom }
         try checkWriting()
     }
+
+    /// Whether the reactor's channels hold too much and are to pause.
+    var isShortOfRoom: Bool {
+        guard let home else { return false }
+        return home._withUnsafeGuaranteedRef { $0.buffers.isPausing }
+    }
+
+    /// Whether writes are refused until what waits has gone, or there is room on the reactor.
+    var isRefusedByLimit: Bool { isAboveMark && isShortOfRoom }
 
     private var noRoom: SocketError { SocketError(.write, .noBufferSpace, at: peerAddress) }
 
@@ -73,16 +83,27 @@ extension Channel {
     /// Is read no more until ``letGo()``.
     func holdBack() {
         guard state.phase == .open || state.phase == .connecting else { return }
-        // A task that reads waits instead of asking the kernel.
-        flags.formUnion([.pausedByLimit, .isKernelEmpty])
+        // Nothing more comes from who has ended, and who is told so lets go of what it holds.
+        guard state.input == .open, state.output != .failed else { return }
+        flags.insert(.pausedByLimit)
         arrange()
+        pauseChanged()
     }
 
-    /// Reads again after ``holdBack()``.
+    /// Reads again after ``holdBack()``, and where only the limit had the output above its mark.
     func letGo() {
-        guard flags.contains(.pausedByLimit) else { return }
-        flags.subtract([.pausedByLimit, .isKernelEmpty])
-        if hasReadableInput || state.input == .ended { enqueue(.readable) }
+        let wasPaused = flags.contains(.pausedByLimit)
+        guard wasPaused || isAboveMark else { return }
+        flags.remove(.pausedByLimit)
+        // No handler runs before all are let go: it might fill the room again.
+        quietly { checkMarks() }
+        if wasPaused, hasReadableInput || state.input == .ended { enqueue(.readable) }
         arrange()
+        if wasPaused { pauseChanged() }
+    }
+
+    /// Reads again when all has gone out, unless what it keeps of the input is no whole message.
+    func letGoIfSent() {
+        if input.isEmpty || hasReadableInput { letGo() }
     }
 }

@@ -79,7 +79,7 @@ extension Channel {
         let queue = output ?? makeOutput()
         output = queue
         queue.append(message, from: start)
-        _ = markResult
+        noteMark()
     }
 
     private func flushLater(_ reactor: Reactor) {

@@ -168,9 +168,14 @@ extension Channel {
     /// Whether a handler waits for room to write; it rests while a copy writes.
     var awaitsRoom: Bool { rare?.writable != nil && !isCopySink }
 
-    var wantsInput: Bool {
-        if !flags.isDisjoint(with: .paused) { return false }
-        return switch reader {
+    var wantsInput: Bool { flags.isDisjoint(with: .paused) && readerWantsInput }
+
+    /// Whether somebody reads, or would but for the reactor's limit.
+    var wouldRead: Bool { !flags.contains(.pausedByProgram) && readerWantsInput }
+
+    @inline(__always)
+    private var readerWantsInput: Bool {
+        switch reader {
         case .none: false
         case .readable: state.input != .shut
         case .bytes: state.input == .open && !isHeldBackByOutput

@@ -156,6 +156,8 @@ extension Channel {
         openedAt = luggage.openedAt
         timing = luggage.timing
         startDeadlines()
+        // It may have been above the mark for want of room on the other reactor.
+        checkMarks()
         try beginWatching()
     }
 }

@@ -69,7 +69,7 @@ extension Channel {
         let hadLeft = !input.isEmpty
         return try withScratch { buffer in
             var fresh = 0
-            if !hadLeft || wasWaiting || state.input == .open {
+            if !hadLeft || wasWaiting || mayTakeMore {
                 // Who holds something does not wait for more, unless it was not enough before.
                 let result =
                     hadLeft && !wasWaiting
@@ -93,6 +93,11 @@ extension Channel {
             }
             return .bytes(consumed)
         }
+    }
+
+    /// Whether what is left is offered with what has come since.
+    private var mayTakeMore: Bool {
+        state.input == .open && !flags.contains(.pausedByLimit)
     }
 
     private func parseFresh(

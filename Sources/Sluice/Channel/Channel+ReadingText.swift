@@ -281,7 +281,7 @@ extension Channel {
     func fill(
         _ buffer: UnsafeMutableRawBufferPointer, upTo limit: Int = .max, waits: Bool
     ) throws(ChannelError) -> Int? {
-        if !waits, flags.contains(.isKernelEmpty) { return nil }
+        if !waits, !flags.isDisjoint(with: .unasked) { return nil }
         let size = min(limit, buffer.count)
         var result = receiveOnce(into: buffer, upTo: size)
         if waits, result == .wouldBlock {

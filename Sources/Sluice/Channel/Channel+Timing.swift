@@ -59,7 +59,8 @@ extension Channel {
     @inline(never)
     func noteWatch(for wanted: Int16) {
         guard let timing, state.phase == .open else { return }
-        if wanted & Int16(EV_READ) != 0 {
+        // A pause by the reactor's limit counts: it may be this message that takes the room.
+        if wanted & Int16(EV_READ) != 0 || flags.contains(.pausedByLimit) {
             timing.message.letGo(now: clock)
             armMessage(timing)
         } else {
@@ -67,6 +68,9 @@ extension Channel {
         }
         noteOutput(timing)
     }
+
+    /// The reactor's limit has begun or ended a pause.
+    func pauseChanged() { if timing != nil { noteWatch(for: event?.flags ?? 0) } }
 
     /// The output has begun to wait for the peer, or what waited was offered to the kernel.
     ///
@@ -123,7 +127,9 @@ extension Channel {
         let timing = timing ?? ChannelTiming()
         self.timing = timing
         if shared.limits.message == 0 { timing.message.end() }
-        if !watches(for: EV_READ) { timing.message.hold(now: clock) }
+        if !watches(for: EV_READ), !flags.contains(.pausedByLimit) {
+            timing.message.hold(now: clock)
+        }
         if needsMore { beginRest() }
         noteOutput(timing)
     }
@@ -245,7 +251,7 @@ extension Channel {
             return timing.message.due(after: limits.message)
         }
         // Nobody waits for it: the reader is busy with another, or has not looked at it yet.
-        if !wantsInput || !wasSeen {
+        if !wouldRead || !wasSeen {
             timing.message.restart(now: now)
             return now + limits.message
         }

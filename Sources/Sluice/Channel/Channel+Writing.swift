@@ -170,16 +170,6 @@ extension Channel {
     /// Whether bytes wait that are to go out.
     var isDue: Bool { (output?.dueByteCount ?? 0) > 0 }
 
-    var markResult: WriteResult {
-        guard let output else { return .accepted }
-        if output.waitingByteCount <= shared.values.highWaterMark { return .accepted }
-        if !output.isAboveMark {
-            output.isAboveMark = true
-            arrange()
-        }
-        return .aboveMark
-    }
-
     /// Makes sure that this side may write `count` bytes more and that no error waits to be told.
     @inline(__always)
     func checkWriting(_ count: Int = 0) throws(SocketError) {
@@ -267,7 +257,7 @@ extension Channel {
         // Nothing overwrites the collected bytes before they are copied here.
         queue(bytes, sharing: nil, from: sent)
         output?.isRefused = true
-        _ = markResult
+        noteMark()
         outputChanged()
     }
 
@@ -304,41 +294,11 @@ extension Channel {
             rare?.copyIn?.sinkHasRoom()
             rare?.waits?.wake(.room)
         }
-        if output == nil { perform(state.drained(unread: state.phase == .draining && hasUnread)) }
+        if output == nil {
+            perform(state.drained(unread: state.phase == .draining && hasUnread))
+            if flags.contains(.pausedByLimit) { letGoIfSent() }
+        }
         outputChanged(after: queue)
-    }
-
-    /// Lets reading and the program go on when the queue has fallen to the low mark.
-    func checkMarks(_ emptied: OutputQueue? = nil) {
-        guard let queue = emptied ?? output, queue.isAboveMark,
-            queue.waitingByteCount <= shared.values.lowWaterMark
-        else { return }
-        queue.isAboveMark = false
-        rare?.copyIn?.sinkHasRoom()
-        rare?.waits?.wake(.room)
-        readOn()
-        guard rare?.drained != nil else { return }
-        if flags.contains(.isWaiting) {
-            // No handler runs while somebody waits: it is told in a turn of its own.
-            rare?.isDrainDue = true
-            return enqueue([])
-        }
-        reportDrained()
-    }
-
-    /// Reads what waited for the output to fall; an end that did is told now.
-    func readOn() {
-        let hasEnded = state.input == .ended || text?.input.isAtEndMark == true
-        let endIsDue = hasEnded && !flags.contains(.isEndTold) && isReadyForBytes
-        if endIsDue || (wantsInput && hasReadableInput) { enqueue(.readable) }
-    }
-
-    func reportDrained() {
-        rare?.isDrainDue = false
-        guard state.phase == .open, let handler = rare?.drained, let reactor = reactorOrNil else {
-            return
-        }
-        if reactor.attempt(for: self, { try handler(self) }) { rare?.drained = nil }
     }
 
     /// A write failed: what was queued is lost, and the error waits for the next operation.
@@ -388,6 +348,8 @@ extension Channel {
         let located = SocketError(error.operation, error.code, at: peerAddress)
         let isTold = output?.fail(located) ?? false
         output = nil
+        // The peer is gone: who meets the end lets go of what it holds.
+        flags.remove(.pausedByLimit)
         rare?.waits?.wake(.room)
         return (located, isTold)
     }

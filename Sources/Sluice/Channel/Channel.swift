@@ -110,6 +110,8 @@ public final class Channel {
         static let pausedByLimit = Flags(rawValue: 65_536)
         /// Reading rests, whoever wants it so.
         static let paused = Flags(rawValue: 4 | 65_536)
+        /// Who reads when it likes does not ask the kernel.
+        static let unasked = Flags(rawValue: 1024 | 65_536)
     }
 
     /// Who takes the input.

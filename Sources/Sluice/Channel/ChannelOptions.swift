@@ -38,7 +38,7 @@ public struct ChannelOptions: Hashable, Sendable {
     public var isBlocking = false
     /// Above this many queued bytes a write answers ``WriteResult/aboveMark``.
     ///
-    /// Initially 65,536.
+    /// 0 while ``BufferLimit/Policy/pause`` is at work. Initially 65,536.
     public var highWaterMark = 65_536
     /// Whether ``Channel/onBytes(_:)`` and ``Channel/onLine(_:)`` are given nothing more while the
     /// output is above the high mark, until it is down to the low one.
@@ -50,7 +50,7 @@ public struct ChannelOptions: Hashable, Sendable {
     /// At this many queued bytes, after having been above the high mark, ``Channel/onDrained(_:)``
     /// is called.
     ///
-    /// Initially 16,384.
+    /// 0 while ``BufferLimit/Policy/pause`` is at work. Initially 16,384.
     public var lowWaterMark = 16_384
     /// A write that would queue more bytes than this is refused whole, unless the channel blocks.
     ///
@@ -86,7 +86,7 @@ public struct ChannelOptions: Hashable, Sendable {
     /// all bytes are consumed as they come, ``Channel/beginMessage()`` and ``Channel/endMessage()``
     /// say what a message is. Time in which the channel does not read what is there, as after
     /// ``Channel/pauseReading()``, does not count, and a task that reads nothing is not ended for
-    /// it. Initially `nil`.
+    /// it; a pause by ``Reactor/bufferLimit`` counts. Initially `nil`.
     public var messageTimeout: Duration?
     /// Ends the channel when output waits, or a handler of ``Channel/onWritable(_:)`` does, and the
     /// kernel takes less than ``writeProgressByteCount`` in this time; `nil` for never.

@@ -53,6 +53,8 @@ final class OutputQueue {
     private(set) var heldByteCount = 0
     /// Set when the queue has risen above the high mark and has not fallen to the low one since.
     var isAboveMark = false
+    /// Set when a write has said so.
+    var wasTold = false
     /// Set while the kernel has refused more and the write event is waited for.
     var isRefused = false
     /// Set while a turn is to come in which ``tellFiles()`` is called.
@@ -188,6 +190,7 @@ final class OutputQueue {
         swap(&descriptorCount, &other.descriptorCount)
         swap(&heldByteCount, &other.heldByteCount)
         swap(&isAboveMark, &other.isAboveMark)
+        swap(&wasTold, &other.wasTold)
         return other
     }
 

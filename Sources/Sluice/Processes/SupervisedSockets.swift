@@ -3,6 +3,9 @@
 // The sockets of a supervisor: it holds them for all generations of its workers, and each worker
 // gets those of its place.
 
+import CSystemCalls
+import Glibc
+
 /// What a supervisor listens at, for its workers.
 final class SupervisedSockets {
     /// Where the workers listen, each place once.
@@ -21,8 +24,9 @@ final class SupervisedSockets {
 
     /// Arrays can't hold what has one owner.
     private final class HeldListener {
-        let socket: ListeningSocket
+        private var socket: ListeningSocket
         init(_ socket: consuming ListeningSocket) { self.socket = socket }
+        func leaveFile() { socket.leaveFile() }
     }
 
     /// Opens and binds all of `addresses`.
@@ -95,6 +99,21 @@ final class SupervisedSockets {
     func passed(to slot: Int) -> (numbers: [CInt], names: [String]) {
         let mine = entries.filter { $0.slot == nil || $0.slot == slot }
         return (mine.map(\.number), mine.map(\.name))
+    }
+
+    /// Duplicates of all, with their names, for somebody who goes on: files of Unix sockets stay
+    /// from now on.
+    func passable() throws(SocketError) -> PassedSockets {
+        var passed = PassedSockets()
+        for entry in entries {
+            let number = entry.number
+            let copy = try retrying(.duplicate) {
+                SystemCall.duplicate.made { fcntl(number, F_DUPFD_CLOEXEC, 0) }
+            }
+            try passed.add(Socket(unverified: Descriptor(adopting: copy)), named: entry.name)
+        }
+        for listener in listeners { listener.leaveFile() }
+        return passed
     }
 
     /// Listens no more; what workers have of the sockets stays theirs.

@@ -36,15 +36,17 @@ public struct SupervisorOptions: Hashable, Sendable {
     /// How long a worker may take to get ready; then it is killed, and counts as one that has
     /// ended.
     ///
-    /// Initially 10 s.
+    /// What is below 1 ms counts as 1 ms. Initially 10 s.
     public var startLimit = Duration.seconds(10)
     /// How long a worker may take to end when it was asked to; one second later it is killed.
     ///
-    /// Workers are not told: the limit of their own, such as that of
-    /// ``Reactor/serve(_:drainingOn:within:)``, has to be no longer than this one.
+    /// Workers are not told. The limit of their own, such as that of
+    /// ``Reactor/serve(_:drainingOn:within:)`` or ``ServingOptions/drainLimit``, and the
+    /// ``ChannelOptions/lingerLimit`` of what they close then have to be no longer than this one,
+    /// taken together: what is still to be sent is lost with a worker that is killed.
     ///
-    /// Initially 5 s.
-    public var drainLimit = Duration.seconds(5)
+    /// Initially 35 s, as those are 5 s and 30 s.
+    public var drainLimit = Duration.seconds(35)
     /// How long the second restart in a row waits at most; the first waits for nothing.
     ///
     /// What is below 1 ms counts as 1 ms. Initially 10 ms.
@@ -63,8 +65,8 @@ public struct SupervisorOptions: Hashable, Sendable {
     public var stableAfter = Duration.seconds(10)
     /// How often a worker that is ready must say ``ServiceState/watchdog``; then it is killed.
     ///
-    /// Workers are told by `WATCHDOG_USEC`; see ``Reactor/feedWatchdog(by:)``. Initially `nil`:
-    /// they are not watched.
+    /// Workers are told by `WATCHDOG_USEC`; see ``Reactor/feedWatchdog(by:)``. What is below 1 ms
+    /// counts as 1 ms. Initially `nil`: they are not watched.
     public var watchdog: Duration?
     /// Which signals of this process ``Supervisor/run(reloadingOn:drainingOn:telling:)`` sends on
     /// to the workers that are ready.
@@ -77,10 +79,12 @@ public struct SupervisorOptions: Hashable, Sendable {
 }
 
 extension SupervisorOptions {
-    /// The same with a number of workers that there can be.
+    /// The same with a number of workers that there can be, and with limits that can be met.
     var inRange: SupervisorOptions {
         var options = self
         options.workerCount = min(max(workerCount, 1), 1_024)
+        options.startLimit = max(startLimit, .milliseconds(1))
+        options.watchdog = watchdog.map { max($0, .milliseconds(1)) }
         return options
     }
 }

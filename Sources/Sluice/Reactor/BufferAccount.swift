@@ -24,8 +24,14 @@ final class BufferAccount {
     var lowMark: Int { limit - limit / 8 }
     /// At this much, where reading is to pause, nothing more is kept.
     private(set) var stopMark = Int.max
+    /// Reading is to pause above the limit.
+    private var stops = false
     /// Above the limit, and not down to the low mark since.
     private(set) var isOver = false
+    /// Reading is to pause now.
+    var isPausing: Bool { isOver && stops }
+    /// Somebody waits for the low mark, and is to be told.
+    var isHolding = false
     /// Room is to be made before more is taken.
     private(set) var isUrgent = false
     /// The relief is told at the end of the turn.
@@ -41,6 +47,7 @@ final class BufferAccount {
     /// - Parameter stops: whether nothing more is to be kept at an eighth above the limit.
     func set(limit: Int, stops: Bool, relief: any BufferRelief) {
         self.limit = max(0, limit)
+        self.stops = stops
         let (mark, isBeyond) = self.limit.addingReportingOverflow(self.limit / 8)
         stopMark = stops && !isBeyond ? mark : .max
         self.relief = relief
