@@ -9,6 +9,8 @@ import SluiceText
 final class WorkerServers {
     private let group: ReactorGroup
     private let server: ServerGroup
+    /// The main thread's, which runs for as long as this is used.
+    private unowned let main: Reactor
     private var completion: () -> Void = {}
     /// What each thread has done; nothing where nobody wants to know.
     private var parts: [Locked<WorkerFigures>] = []
@@ -25,6 +27,7 @@ final class WorkerServers {
     init(
         count: Int, at places: consuming ServePlaces, options: ServingOptions, _ main: Reactor
     ) throws(SocketError) {
+        self.main = main
         group = try ReactorGroup(count: count)
         let opened = Locked<Result<ServerGroup, SocketError>?>(nil)
         let given = Given(places)
@@ -109,14 +112,15 @@ extension WorkerServers {
             return part
         }
         line = NotifyLine(to: notifier)
-        main.every(interval) { [unowned self] in try tellSum() }
+        // Where there is no room for it now, the next one has all of it.
+        main.every(interval) { [unowned self] in _ = try tellSum() }
     }
 
-    private func tellSum() throws(SocketError) {
+    /// - Returns: whether there was room for it.
+    private func tellSum() throws(SocketError) -> Bool {
         var sum = WorkerFigures()
         for part in parts { sum.add(part.withLock { $0 }) }
-        // Where there is no room for it now, the next one has all of it.
-        _ = try line?.tell([.figures(sum)])
+        return try line?.tell([.figures(sum)]) ?? true
     }
 
     /// The last client has gone: the threads note what they have done since they noted it last.
@@ -138,9 +142,17 @@ extension WorkerServers {
 
     private func noted() {
         leftCount -= 1
-        guard leftCount == 0 else { return }
+        if leftCount == 0 { tellLast(attempts: 50) }
+    }
+
+    /// After it there is no next one: where many workers end at once the room is waited for.
+    private func tellLast(attempts: Int) {
         do throws(SocketError) {
-            try tellSum()
+            let isTold = try tellSum()
+            if !isTold, attempts > 1 {
+                main.after(.milliseconds(10)) { self.tellLast(attempts: attempts - 1) }
+                return
+            }
         } catch {
             complain(error, nil)
         }

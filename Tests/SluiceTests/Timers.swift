@@ -17,7 +17,7 @@ struct Timers {
         let firings = Box(0)
         reactor.after(.milliseconds(1)) { firings.value += 1 }
         reactor.expect("the timer fires") { firings.value > 0 }
-        pass(.milliseconds(2))
+        letTimePass(.milliseconds(2))
         reactor.settle()
         #expect(firings.value == 1)
     }
@@ -77,7 +77,7 @@ struct Timers {
             reactor.after(.zero) { chain.value() }
         }
         chain.value()
-        pass(.milliseconds(1))
+        letTimePass(.milliseconds(1))
         reactor.runPending()
         #expect(firings.value <= 2)
         reactor.expect("the chain goes on") { firings.value > 5 }
@@ -102,7 +102,7 @@ struct Timers {
         for delay in [3, 1, 4, 2, 5] {
             reactor.after(.milliseconds(delay)) { order.value.append(delay) }
         }
-        pass(.milliseconds(7))
+        letTimePass(.milliseconds(7))
         reactor.expect("all fire") { order.value.count == 5 }
         #expect(order.value == [1, 2, 3, 4, 5])
     }
@@ -133,7 +133,7 @@ struct Timers {
             reactor.after(.milliseconds(1)) { order.value.append(number) }
         }
         pipe.write("x")
-        pass(.milliseconds(3))
+        letTimePass(.milliseconds(3))
         reactor.expect("all fire") { order.value.count == 200 }
         #expect(order.value == Array(0..<200))
         let count = try #require(firedBefore.value)
@@ -150,7 +150,7 @@ struct Timers {
         reactor.expect("it fires four times") { firings.value == 4 }
         #expect(timer.isPending)
         timer.cancel()
-        pass(.milliseconds(3))
+        letTimePass(.milliseconds(3))
         reactor.settle()
         #expect(firings.value == 4)
         #expect(!timer.isPending)
@@ -178,7 +178,7 @@ struct Timers {
         let firings = Box<[Duration]>([])
         let timer = reactor.every(.milliseconds(5)) {
             firings.value.append(start.duration(to: clock.now))
-            if firings.value.count == 1 { pass(.milliseconds(18)) }
+            if firings.value.count == 1 { letTimePass(.milliseconds(18)) }
         }
         reactor.expect("it fires three times") { firings.value.count == 3 }
         timer.cancel()
@@ -196,7 +196,7 @@ struct Timers {
             timer.value?.cancel()
         }
         reactor.expect("it fires") { firings.value > 0 }
-        pass(.milliseconds(3))
+        letTimePass(.milliseconds(3))
         reactor.settle()
         #expect(firings.value == 1)
         #expect(timer.value?.isPending == false)
@@ -210,7 +210,7 @@ struct Timers {
         let timer = reactor.after(.zero) { fired.value = true }
         timer.cancel()
         #expect(!timer.isPending)
-        pass(.milliseconds(1))
+        letTimePass(.milliseconds(1))
         reactor.settle()
         #expect(!fired.value)
     }
@@ -226,7 +226,7 @@ struct Timers {
                     timers.value[1 - number].cancel()
                 })
         }
-        pass(.milliseconds(1))
+        letTimePass(.milliseconds(1))
         reactor.settle()
         #expect(firings.value == 1)
         timers.value = []
@@ -360,10 +360,4 @@ struct Timers {
 private final class Canceller {
     var timer: Timer?
     deinit { timer?.cancel() }
-}
-
-/// Lets time pass as a handler does that has much to do.
-private func pass(_ time: Duration) {
-    let end = SuspendingClock.now.advanced(by: time)
-    while SuspendingClock.now < end {}
 }

@@ -88,3 +88,9 @@ public final class Box<Value> {
     /// A place that holds `value` to begin with.
     public init(_ value: Value) { self.value = value }
 }
+
+/// Lets time pass as a handler does that has much to do.
+public func letTimePass(_ time: Duration) {
+    let end = SuspendingClock.now.advanced(by: time)
+    while SuspendingClock.now < end {}
+}

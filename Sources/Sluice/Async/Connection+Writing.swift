@@ -22,11 +22,13 @@ extension Connection {
     ///   `.timedOut`: what was written goes out all the same. Where the wait beforehand ends so,
     ///   it is `.noBufferSpace`, and nothing was written.
     public func write(_ bytes: [UInt8]) async throws(SocketError) {
-        do throws(SocketError) {
-            if try channel.write(bytes) == .aboveMark { try await waitForRoom() }
-        } catch {
-            try await waitAfterRefusal(error)
-            try await write(bytes)
+        while true {
+            do throws(SocketError) {
+                if try channel.write(bytes) == .aboveMark { try await waitForRoom() }
+                return
+            } catch {
+                try await waitAfterRefusal(error)
+            }
         }
     }
 
@@ -48,11 +50,13 @@ extension Connection {
     /// - Throws: ``ChannelError``, as ``Channel/write(_:)-(String)``, or `.socket` as
     ///   ``write(_:)-([UInt8])``.
     public func write(_ text: String) async throws(ChannelError) {
-        do throws(ChannelError) {
-            if try channel.write(text) == .aboveMark { try await waitAfterText() }
-        } catch {
-            try await waitAfterRefusal(error)
-            try await write(text)
+        while true {
+            do throws(ChannelError) {
+                if try channel.write(text) == .aboveMark { try await waitAfterText() }
+                return
+            } catch {
+                try await waitAfterRefusal(error)
+            }
         }
     }
 
@@ -60,11 +64,13 @@ extension Connection {
     ///
     /// - Throws: ``ChannelError``, as ``write(_:)-(String)``.
     public func writeLine(_ text: String = "") async throws(ChannelError) {
-        do throws(ChannelError) {
-            if try channel.writeLine(text) == .aboveMark { try await waitAfterText() }
-        } catch {
-            try await waitAfterRefusal(error)
-            try await writeLine(text)
+        while true {
+            do throws(ChannelError) {
+                if try channel.writeLine(text) == .aboveMark { try await waitAfterText() }
+                return
+            } catch {
+                try await waitAfterRefusal(error)
+            }
         }
     }
 

@@ -40,7 +40,7 @@ extension Connection {
     nonisolated func begin(
         _ handler: @escaping @Sendable (isolated Connection) async throws -> Void
     ) {
-        Task.immediate(executorPreference: executor) { await self.run(handler, nil) }
+        Task.immediateDetached(executorPreference: executor) { await self.run(handler, nil) }
     }
 
     /// Runs a handler, tells what it throws, and closes.

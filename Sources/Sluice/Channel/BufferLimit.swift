@@ -9,8 +9,9 @@ public struct BufferLimit: Hashable, Sendable {
     public enum Policy: String, CaseIterable, Hashable, Sendable {
         /// The channels that hold most are read no more until seven eighths of the limit are
         /// reached: first those that keep most of what they have read, then those that have most
-        /// to send, until all of that has gone. An eighth above the limit no channel is that has to
-        /// keep what it reads.
+        /// to send, until all of that has gone. An eighth above the limit so is each other one that
+        /// has to keep what it reads, until it keeps nothing: each may still add one read, at most
+        /// 64 KiB. Who has closed its side is read to its end.
         ///
         /// Meanwhile the marks of all channels are 0: where the kernel does not take all that is
         /// written, the write answers ``WriteResult/aboveMark`` and ``Channel/onBytes(_:)`` and

@@ -18,9 +18,18 @@ extension Channel {
         guard let home else { return }
         home._withUnsafeGuaranteedRef { reactor in
             reactor.buffers.add(change)
-            guard change > 0, reactor.buffers.isStopped else { return }
-            (reactor.buffers.relief as? BufferBound)?.hold(self)
+            if change < 0 {
+                noteConsumed()
+            } else if reactor.buffers.isStopped {
+                (reactor.buffers.relief as? BufferBound)?.hold(self)
+            }
         }
+    }
+
+    /// Who keeps nothing any more is read again: in a turn to come, for it may only be looked at.
+    private func noteConsumed() {
+        guard flags.contains(.pausedByLimit), input.isEmpty, state.phase == .open else { return }
+        enqueue([])
     }
 
     /// Makes sure that the queue may take `count` bytes more; a blocking channel waits for room.
@@ -83,11 +92,20 @@ extension Channel {
     /// Is read no more until ``letGo()``.
     func holdBack() {
         guard state.phase == .open || state.phase == .connecting else { return }
-        // Nothing more comes from who has ended, and who is told so lets go of what it holds.
-        guard state.input == .open, state.output != .failed else { return }
+        // Little more comes from who has ended, and who is told so lets go of what it holds.
+        guard state.input == .open, !state.peerClosed, state.output != .failed else { return }
         flags.insert(.pausedByLimit)
+        releaseOutput()
         arrange()
         pauseChanged()
+    }
+
+    /// Has what only waits for a buffer to fill go out in a turn to come: who is read no more may
+    /// write no more.
+    private func releaseOutput() {
+        guard !isCopySink, let output, output.heldByteCount > 0 else { return }
+        output.release()
+        if state.phase == .open, !output.isRefused { enqueue(.writable) }
     }
 
     /// Reads again after ``holdBack()``, and where only the limit had the output above its mark.
@@ -105,5 +123,10 @@ extension Channel {
     /// Reads again when all has gone out, unless what it keeps of the input is no whole message.
     func letGoIfSent() {
         if input.isEmpty || hasReadableInput { letGo() }
+    }
+
+    /// Reads again where nothing is held any more.
+    func letGoIfEmpty() {
+        if flags.contains(.pausedByLimit), input.isEmpty, output == nil { letGo() }
     }
 }

@@ -103,6 +103,7 @@ extension Channel {
     public func pauseReading() {
         flags.insert(.pausedByProgram)
         arrange()
+        restChanged()
     }
 
     /// Reads again after ``pauseReading()``.
@@ -110,6 +111,7 @@ extension Channel {
         flags.remove(.pausedByProgram)
         if hasReadableInput || state.input == .ended { enqueue(.readable) }
         arrange()
+        restChanged()
     }
 }
 
@@ -246,7 +248,10 @@ extension Channel: Resident, TurnWriter, DeadlineOwner {
         }
         if rare?.isDecided == true { reportDecided() }
         if rare?.isDrainDue == true { reportDrained() }
-        if flags.contains(.isDraining) { reportDraining() }
+        if !flags.isDisjoint(with: .lookedAt) {
+            if flags.contains(.isDraining) { reportDraining() }
+            letGoIfEmpty()
+        }
         let wasQueued = isDue
         if wasQueued, what.contains(.writable) { flushQueue() }
         notePeerClose(what, isExplained: wasQueued || awaitsRoom)
@@ -261,7 +266,10 @@ extension Channel: Resident, TurnWriter, DeadlineOwner {
 
     private func handleReadable(_ reactor: Reactor) {
         guard state.phase == .open else { return }
-        if !wantsInput { arrange() }
+        if !wantsInput {
+            letGoIfEmpty()
+            arrange()
+        }
         switch reader {
         case .none: break
         case .bytes: deliver(reactor)
@@ -323,6 +331,8 @@ extension Channel: Resident, TurnWriter, DeadlineOwner {
         }
         guard isClosed || state.output == .failed else { return }
         let isNews = state.sawPeerClose()
+        // What it has sent before its end is read, and then the end.
+        if flags.contains(.pausedByLimit) { letGo() }
         rare?.waits?.wake(.peerClosed)
         if !isNews, rare?.peerClosed == nil { return }
         if let handler = rare?.peerClosed {

@@ -53,7 +53,7 @@ extension Channel {
         // A handler that runs the reactor has a turn within its own.
         keepLent(text)
         var budget = shared.values.bytesPerTurn
-        while budget > 0, case .lines = reader, isReadyForBytes {
+        while budget > 0, case .lines = reader, isReadyForBytes || mayDeliverRest {
             if text.input.isAtEndMark { return finishInput(reactor) }
             if hasReadableInput || (state.input == .ended && !input.isEmpty) {
                 let count = input.byteCount
@@ -72,7 +72,18 @@ extension Channel {
         }
         // The limit of the turn was met, the handler pauses, or another took its place: what is
         // queued comes later.
-        announceRest()
+        if hasReadableInput, wouldRead { enqueue(.readable) }
+    }
+
+    /// Whether the handler may have a line that was read already.
+    ///
+    /// A pause by the reactor's limit is one of asking the kernel: lines that are kept take room.
+    private var mayDeliver: Bool {
+        state.phase == .open && !flags.contains(.pausedByProgram) && !isHeldBackByOutput
+    }
+
+    private var mayDeliverRest: Bool {
+        mayDeliver && (hasReadableInput || state.input == .ended)
     }
 
     /// - Returns: how many bytes were read; 0 when nothing was there, and at the end.
@@ -102,7 +113,7 @@ extension Channel {
 
     /// Makes lines straight from what is lent, for as long as no handler wants it kept.
     private func deliverLentLines(_ text: ChannelText, _ reactor: Reactor) {
-        while let bytes = text.lent, case .lines(let handler) = reader, isReadyForBytes {
+        while let bytes = text.lent, case .lines(let handler) = reader, mayDeliver {
             let piece: TextInput.Piece
             do throws(TextError) {
                 piece = try text.input.nextLine(in: bytes.bytes, isLast: false)
@@ -124,7 +135,7 @@ extension Channel {
             flags.remove(.needsMore)
         }
         if state.phase == .open { keepLent(text) } else { text.lent = nil }
-        if text.input.isAtEndMark, isReadyForBytes, case .lines = reader { finishInput(reactor) }
+        if text.input.isAtEndMark, mayDeliver, case .lines = reader { finishInput(reactor) }
     }
 
     /// Makes lines of what is queued.
@@ -133,7 +144,7 @@ extension Channel {
     ) {
         let isLast = isLast || state.input != .open
         flags.remove(.needsMore)
-        while case .lines(let handler) = reader, isReadyForBytes {
+        while case .lines(let handler) = reader, mayDeliver {
             let piece: TextInput.Piece
             do throws(TextError) {
                 piece = try input.withBytes { bytes throws(TextError) in

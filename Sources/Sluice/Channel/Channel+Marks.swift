@@ -20,6 +20,7 @@ extension Channel {
         if !output.isAboveMark {
             output.isAboveMark = true
             arrange()
+            restChanged()
         }
         return true
     }
@@ -41,6 +42,7 @@ extension Channel {
         else { return }
         queue.isAboveMark = false
         queue.wasTold = false
+        restChanged()
         rare?.copyIn?.sinkHasRoom()
         rare?.waits?.wake(.room)
         readOn()

@@ -59,8 +59,7 @@ extension Channel {
     @inline(never)
     func noteWatch(for wanted: Int16) {
         guard let timing, state.phase == .open else { return }
-        // A pause by the reactor's limit counts: it may be this message that takes the room.
-        if wanted & Int16(EV_READ) != 0 || flags.contains(.pausedByLimit) {
+        if wanted & Int16(EV_READ) != 0 || isPausedByLimitAlone {
             timing.message.letGo(now: clock)
             armMessage(timing)
         } else {
@@ -71,6 +70,23 @@ extension Channel {
 
     /// The reactor's limit has begun or ended a pause.
     func pauseChanged() { if timing != nil { noteWatch(for: event?.flags ?? 0) } }
+
+    /// Something else than the reactor's limit has begun or ended to let reading rest: while the
+    /// limit does as well, the kernel is asked for the same as before.
+    func restChanged() { if flags.contains(.pausedByLimit) { pauseChanged() } }
+
+    /// Whether it is for the reactor's limit that nothing is read: such a pause counts, for it may
+    /// be this message that takes the room.
+    private var isPausedByLimitAlone: Bool {
+        guard flags.contains(.pausedByLimit), !flags.contains(.pausedByProgram) else {
+            return false
+        }
+        switch reader {
+        case .bytes, .lines: return !isHeldBackByOutput
+        // Whether it would be read is asked when the message is due.
+        case .none, .readable, .pump, .awaited: return true
+        }
+    }
 
     /// The output has begun to wait for the peer, or what waited was offered to the kernel.
     ///
@@ -127,11 +143,9 @@ extension Channel {
         let timing = timing ?? ChannelTiming()
         self.timing = timing
         if shared.limits.message == 0 { timing.message.end() }
-        if !watches(for: EV_READ), !flags.contains(.pausedByLimit) {
-            timing.message.hold(now: clock)
-        }
+        // It may have been held on the way from another reactor.
+        noteWatch(for: event?.flags ?? 0)
         if needsMore { beginRest() }
-        noteOutput(timing)
     }
 
     private func watches(for wanted: CInt) -> Bool {

@@ -112,6 +112,8 @@ public final class Channel {
         static let paused = Flags(rawValue: 4 | 65_536)
         /// Who reads when it likes does not ask the kernel.
         static let unasked = Flags(rawValue: 1024 | 65_536)
+        /// Something may be to do in a turn that has nothing to read.
+        static let lookedAt = Flags(rawValue: 16_384 | 65_536)
     }
 
     /// Who takes the input.

@@ -57,6 +57,9 @@ extension Reactor {
 
     /// Handles what is ready now and waits for nothing, as one pass of Tcl's `update`.
     ///
+    /// Where very many timers are due, the rest of them come in the next pass; a pass takes 32, or
+    /// as many as there is else to handle.
+    ///
     /// - Returns: false if the reactor was stopped.
     @discardableResult
     public func runPending() -> Bool {
@@ -203,6 +206,8 @@ extension Reactor {
     /// - Returns: how many deadlines had come, and whether the run is done.
     private func fireDeadlines(endingIf isDone: () -> Bool) -> (count: Int, isDone: Bool) {
         var count = 0
+        // As many as others have turns, so that neither waits long for the other.
+        let most = max(Self.deadlinesPerPass, readyCount - nextReady)
         deadlines.advance()
         while let owner = deadlines.popDue() {
             count += 1
@@ -210,7 +215,7 @@ extension Reactor {
             endTurn()
             if isStopping || isDone() { return (count, true) }
             // The timer is still due: the others come in the next pass.
-            if count == Self.deadlinesPerPass { return (count, false) }
+            if count == most { return (count, false) }
         }
         deadlines.rearm()
         return (count, false)
@@ -218,7 +223,7 @@ extension Reactor {
 
     /// Thousands of connections may be over their time at once, and to close one takes the kernel
     /// some ten microseconds: those that have something to read don't wait for all of them.
-    static let deadlinesPerPass = 32
+    private static let deadlinesPerPass = 32
 }
 
 // MARK: - Turns

@@ -359,12 +359,13 @@ extension Server {
     private static let closesPerTurn = 256
 
     /// The end of a server that is under way.
-    private final class Draining {
+    fileprivate final class Draining {
+        var residentIndex = -1
         let link: ReactorLink
         var completions: [(Int) -> Void] = []
         var limit: Timer?
-        private var left: Int?
-        private weak var server: Server?
+        fileprivate var left: Int?
+        fileprivate weak var server: Server?
 
         init(of server: Server, _ link: ReactorLink) {
             self.server = server
@@ -374,16 +375,24 @@ extension Server {
         /// Channels are about to be closed: that many had to be.
         func willClose(_ count: Int) { left = max(left ?? 0, count) }
 
-        /// Calls the completions in a turn of their own.
+        /// Calls the completions in a turn of their own, behind those in which the channels tell
+        /// of their end.
         func finishLater(_ count: Int) {
             limit?.cancel()
             left = max(left ?? 0, count)
-            link.reactor?.after(.zero) { [self] in
-                let waiting = completions
-                completions = []
-                if !waiting.isEmpty { server?.onDrained() }
-                for completion in waiting { completion(left ?? 0) }
-            }
+            link.reactor?.enqueue(self)
         }
     }
+}
+
+extension Server.Draining: Resident {
+    func takeTurn(on reactor: Reactor) {
+        let waiting = completions
+        completions = []
+        if !waiting.isEmpty { server?.onDrained() }
+        for completion in waiting { completion(left ?? 0) }
+    }
+
+    /// It is on no list: there is nothing of its own to end.
+    func reactorEnded() {}
 }
