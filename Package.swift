@@ -19,7 +19,7 @@ let argumentParser: Target.Dependency = .product(
     condition: .when(traits: ["Command", "Complete"]))
 
 // What each benchmark needs that starts processes of its own.
-let benchmark: [Target.Dependency] = ["BenchmarkSupport", "Sluice", argumentParser]
+let benchmark: [Target.Dependency] = ["BenchmarkSupport", "Sluice", "SluiceReport", argumentParser]
 
 let package = Package(
     name: "sluice",
@@ -121,16 +121,18 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
+        .target(name: "SluiceReport", swiftSettings: settings),
         .executableTarget(
             name: "SluiceCommand",
             dependencies: [
-                "COpenSSL", "Sluice", "SluiceText", "SluiceDNS", "SluiceLoad", argumentParser,
+                "COpenSSL", "Sluice", "SluiceText", "SluiceDNS", "SluiceLoad", "SluiceReport",
+                argumentParser,
             ],
             swiftSettings: settings
         ),
         .target(
-            name: "BenchmarkSupport", dependencies: ["CSystemCalls"], path: "Benchmarks/Support",
-            swiftSettings: settings),
+            name: "BenchmarkSupport", dependencies: ["CSystemCalls", "SluiceReport"],
+            path: "Benchmarks/Support", swiftSettings: settings),
         .executableTarget(
             name: "MillionBenchmark", dependencies: benchmark, path: "Benchmarks/Million",
             swiftSettings: settings),
@@ -172,7 +174,7 @@ let package = Package(
             name: "SoakTests", dependencies: ["Sluice", "TestSupport"], swiftSettings: settings),
         .testTarget(
             name: "CommandTests",
-            dependencies: ["Sluice", "SluiceCommand", "SluiceLoad", "TestSupport"],
+            dependencies: ["Sluice", "SluiceCommand", "SluiceLoad", "SluiceReport", "TestSupport"],
             swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]

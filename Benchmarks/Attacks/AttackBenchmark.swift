@@ -5,6 +5,7 @@
 
 import ArgumentParser
 import BenchmarkSupport
+import SluiceReport
 
 /// The command line's root.
 @main

@@ -3,10 +3,11 @@
 // The report for programs: one JSON object, with every figure of every round.
 
 import BenchmarkSupport
+import SluiceReport
 
 extension Report {
     /// The report as a JSON object; times in nanoseconds, memory in bytes.
-    var json: JSONText {
+    var json: JSONValue {
         .object([
             ("limit", .number(Self.limit)),
             ("missed", .array(missed.map { .string($0) })),
@@ -16,7 +17,7 @@ extension Report {
 }
 
 extension Outcome {
-    fileprivate func json(limits: [Limit]) -> JSONText {
+    fileprivate func json(limits: [Limit]) -> JSONValue {
         .object([
             ("name", .string(attack.rawValue)),
             ("ratio", .number(ratio)),
@@ -32,7 +33,7 @@ extension Outcome {
 }
 
 extension Limit {
-    fileprivate var json: JSONText {
+    fileprivate var json: JSONValue {
         .object([
             ("name", .string(text)), ("measured", .number(measured)), ("sign", .string(sign)),
             ("bound", .number(bound)), ("is_judged", .boolean(isJudged)),
@@ -42,7 +43,7 @@ extension Limit {
 }
 
 extension Round {
-    fileprivate var json: JSONText {
+    fileprivate var json: JSONValue {
         .object([
             ("quiet", quiet.json), ("attacked", attacked.json), ("server", server.json),
             ("attackers", attackers.json), ("processor_share", .number(processorShare)),
@@ -52,5 +53,5 @@ extension Round {
 }
 
 extension Figures {
-    fileprivate var json: JSONText { .object(names.map { ($0, .integer(self[$0])) }) }
+    fileprivate var json: JSONValue { .object(names.map { ($0, .integer(self[$0])) }) }
 }

@@ -3,6 +3,7 @@
 // The section of Benchmarks/RESULTS.md: tables, and how they came about.
 
 import BenchmarkSupport
+import SluiceReport
 
 extension Report {
     /// The section, without its marks.

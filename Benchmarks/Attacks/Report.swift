@@ -3,6 +3,7 @@
 // What the attacks have shown: a section of the page of results, or one JSON object.
 
 import BenchmarkSupport
+import SluiceReport
 
 /// The outcomes of all attacks, beside what they may be.
 struct Report {

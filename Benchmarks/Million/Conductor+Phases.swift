@@ -6,6 +6,7 @@
 import BenchmarkSupport
 import Glibc
 import Sluice
+import SluiceReport
 
 extension Conductor {
     /// - Throws: ``Fault``.

@@ -6,6 +6,7 @@
 import BenchmarkSupport
 import Glibc
 import Sluice
+import SluiceReport
 
 /// One run of the benchmark.
 final class Conductor {

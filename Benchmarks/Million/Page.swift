@@ -4,6 +4,7 @@
 
 import BenchmarkSupport
 import Glibc
+import SluiceReport
 
 /// Results as Markdown.
 struct Page {

@@ -3,6 +3,7 @@
 // What a run has measured, what it is judged by, and both as one JSON object.
 
 import BenchmarkSupport
+import SluiceReport
 
 /// How a phase went.
 struct PhaseResult {
@@ -79,7 +80,7 @@ struct Results {
 
 extension Results {
     /// All of it as one object.
-    var json: JSONText {
+    var json: JSONValue {
         .object([
             ("connections", .integer(settings.connections)),
             ("servers", .integer(settings.servers)),
@@ -105,7 +106,7 @@ extension Results {
 }
 
 extension PhaseResult {
-    fileprivate var json: JSONText {
+    fileprivate var json: JSONValue {
         .object([
             ("name", .string(name)), ("seconds", .number(seconds)),
             ("connections", .integer(count)), ("errors", .integer(errors)),
@@ -114,7 +115,7 @@ extension PhaseResult {
 }
 
 extension ConnectionMemory {
-    fileprivate var json: JSONText {
+    fileprivate var json: JSONValue {
         .object([
             ("server", .number(server)), ("client", .number(client)), ("kernel", .number(kernel)),
         ])

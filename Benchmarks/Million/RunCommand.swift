@@ -7,6 +7,7 @@
 import ArgumentParser
 import BenchmarkSupport
 import Sluice
+import SluiceReport
 
 /// The benchmark itself.
 struct RunCommand: ParsableCommand {

@@ -5,6 +5,7 @@
 
 import BenchmarkSupport
 import Sluice
+import SluiceReport
 
 /// What the system allows, as far as it bounds a run.
 struct SystemLimits {

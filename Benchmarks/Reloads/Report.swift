@@ -3,6 +3,7 @@
 // What clients have lost: a section of the page of results, or one JSON object.
 
 import BenchmarkSupport
+import SluiceReport
 
 /// What clients have seen in a while.
 struct Phase {
@@ -54,17 +55,17 @@ struct Report {
     /// One JSON object.
     var json: String {
         let phases = phases.map { phase in
-            JSONText.object(
+            JSONValue.object(
                 [("name", .string(phase.name)), ("seconds", .number(phase.seconds))]
                     + Figure.allCases.map { ($0.rawValue, .integer(phase.counts[$0])) })
         }
         let kills = kills.map { kill in
-            JSONText.object([
+            JSONValue.object([
                 ("kept", .integer(kill.keptCount)), ("milliseconds", .number(kill.milliseconds)),
             ])
         }
-        let missed = limits.filter(\.isMissed).map { JSONText.string($0.text) }
-        return JSONText.object([
+        let missed = limits.filter(\.isMissed).map { JSONValue.string($0.text) }
+        return JSONValue.object([
             ("missed", .array(missed)), ("phases", .array(phases)), ("kills", .array(kills)),
         ]).description
     }

@@ -2,6 +2,7 @@
 //
 // The clock of the benchmarks that compare times of several processes, as plain numbers.
 
+import CSystemCalls
 import Glibc
 
 /// The system's clock for lengths of time.
@@ -9,11 +10,7 @@ package enum MonotonicClock {
     /// Nanoseconds since the system was started, the same for all processes.
     ///
     /// Source: clock_gettime(2), `CLOCK_MONOTONIC`.
-    package static var now: Int {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return time.tv_sec * 1_000_000_000 + time.tv_nsec
-    }
+    package static var now: Int { Int(csystem_monotonic_nanoseconds()) }
 
     /// Waits until a time; a signal does not shorten it.
     package static func sleep(until instant: Int) {

@@ -4,6 +4,7 @@
 
 import ArgumentParser
 import Sluice
+import SluiceReport
 
 /// Writes what comes into a file: anew, or behind what an earlier transfer has left.
 final class FileReceiver: Transfer {

@@ -4,6 +4,7 @@
 
 import ArgumentParser
 import Sluice
+import SluiceReport
 
 /// Sends a file, whole, from an offset on, or from where the partner's part of it ends.
 final class FileSender: Transfer {

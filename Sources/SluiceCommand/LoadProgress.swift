@@ -4,6 +4,7 @@
 
 import Glibc
 import SluiceLoad
+import SluiceReport
 
 /// The progress line of a load.
 struct LoadProgress {

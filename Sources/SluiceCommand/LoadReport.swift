@@ -3,6 +3,7 @@
 // The report of a load: for people as a short table, for programs as one JSON object.
 
 import SluiceLoad
+import SluiceReport
 
 /// What `sluice load` prints at its end.
 struct LoadReport {

@@ -5,6 +5,7 @@
 import ArgumentParser
 import Sluice
 import SluiceLoad
+import SluiceReport
 
 /// Conducts a load: samples the server between the phases, shows progress, ends on signals.
 final class LoadSession {

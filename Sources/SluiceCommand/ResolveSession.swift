@@ -4,6 +4,7 @@
 
 import ArgumentParser
 import Sluice
+import SluiceReport
 
 /// The names that `sluice resolve` asks for.
 final class ResolveSession {

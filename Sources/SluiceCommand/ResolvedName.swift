@@ -3,6 +3,7 @@
 // What came of one name: for people as a short table, for programs as a JSON object.
 
 import Sluice
+import SluiceReport
 
 /// What came of one name.
 struct ResolvedName {

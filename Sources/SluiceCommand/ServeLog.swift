@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What `sluice serve --processes` tells: where it listens when it serves, what goes wrong with the
-// processes, and in a line of JSON what they do. Who does not read that must not hold up those who
-// are looked after: what can't be written at once is left out.
+// What `sluice serve --processes` tells: where it listens when it serves, that it has reloaded, what
+// goes wrong with the processes, and in a line of JSON what they do. Who does not read that must not
+// hold up those who are looked after: what can't be written at once is left out.
 
 import Glibc
 import Sluice
+import SluiceReport
 
 /// Listens to a supervisor and tells of it.
 final class ServeLog {

@@ -3,6 +3,7 @@
 // How far a transfer is: as a line while it goes on, and as the report at its end.
 
 import Sluice
+import SluiceReport
 
 /// What is known of a transfer while it goes on.
 struct TransferFigures {

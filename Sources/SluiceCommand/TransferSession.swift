@@ -6,6 +6,7 @@
 import ArgumentParser
 import Glibc
 import Sluice
+import SluiceReport
 
 /// What moves the bytes over a channel.
 protocol Transfer: AnyObject {

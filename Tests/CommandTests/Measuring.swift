@@ -2,6 +2,7 @@
 //
 // How answers are compared, counted, added up and reported, without a socket.
 
+import SluiceReport
 import Testing
 
 @testable import SluiceCommand

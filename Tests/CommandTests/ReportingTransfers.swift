@@ -4,6 +4,7 @@
 
 import ArgumentParser
 import Sluice
+import SluiceReport
 import TestSupport
 import Testing
 

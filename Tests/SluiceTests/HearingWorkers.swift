@@ -13,14 +13,19 @@ struct HearingWorkers {
 
     init() throws { reactor = try Reactor() }
 
-    @Test func `messages of strangers are passed over, whatever they say`() throws {
+    /// A supervisor whose worker says nothing, and the path at which it is heard.
+    private func startedWithPath() throws -> (Supervisor, path: String) {
         let folder = try TemporaryFolder()
         let line = #"echo "$NOTIFY_SOCKET" > "$0"; exec sleep 60"#
         let launch = ProcessLaunch(program: "/bin/sh", arguments: ["-c", line, folder["file"]])
         let supervisor = try reactor.supervisor(1, launch: { _ in launch })
         supervisor.start()
         reactor.expectElsewhere("the worker is there") { folder.read()?.last == UInt8(ascii: "\n") }
-        let path = String(decoding: (folder.read() ?? []).dropLast(), as: UTF8.self)
+        return (supervisor, String(decoding: (folder.read() ?? []).dropLast(), as: UTF8.self))
+    }
+
+    @Test func `messages of strangers are passed over, whatever they say`() throws {
+        let (supervisor, path) = try startedWithPath()
         let address = SocketAddress.unix(path: path)
         let stranger = try Socket(family: .unix, kind: .datagram)
         let before = openDescriptorCount()
@@ -56,13 +61,7 @@ struct HearingWorkers {
     }
 
     @Test func `nobody else of this machine can send to it, and no file is left`() throws {
-        let folder = try TemporaryFolder()
-        let line = #"echo "$NOTIFY_SOCKET" > "$0"; exec sleep 60"#
-        let launch = ProcessLaunch(program: "/bin/sh", arguments: ["-c", line, folder["file"]])
-        let supervisor = try reactor.supervisor(1, launch: { _ in launch })
-        supervisor.start()
-        reactor.expectElsewhere("the worker is there") { folder.read()?.last == UInt8(ascii: "\n") }
-        let file = String(decoding: (folder.read() ?? []).dropLast(), as: UTF8.self)
+        let (supervisor, file) = try startedWithPath()
         let end = try #require(file.lastIndex(of: "/"))
         var found = stat()
         #expect(stat(String(file[..<end]), &found) == 0)

@@ -4,26 +4,30 @@
 // Source: RFC 8259.
 
 /// A JSON value; its description is its text, on one line.
-enum JSONValue {
+package enum JSONValue {
     case null
     case integer(Int)
     /// With at most six digits after the point; what is not finite is written as null.
     case number(Double)
+    case boolean(Bool)
     case string(String)
     case array([JSONValue])
     /// In the order that is given.
     case object([(String, JSONValue)])
 
     /// A number, or null where there is none.
-    static func optional(_ number: Double?) -> JSONValue { number.map { .number($0) } ?? .null }
+    package static func optional(_ number: Double?) -> JSONValue {
+        number.map { .number($0) } ?? .null
+    }
 }
 
 extension JSONValue: CustomStringConvertible {
-    var description: String {
+    package var description: String {
         switch self {
         case .null: "null"
         case .integer(let number): "\(number)"
         case .number(let number): Self.text(of: number)
+        case .boolean(let truth): truth ? "true" : "false"
         case .string(let text): Self.quoted(text)
         case .array(let values): "[" + values.map(\.description).joined(separator: ", ") + "]"
         case .object(let members):

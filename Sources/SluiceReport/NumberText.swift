@@ -3,9 +3,9 @@
 // Numbers as people read them: digits in groups, bytes and times with a unit that fits.
 
 /// Writes numbers for people.
-enum NumberText {
+package enum NumberText {
     /// `1234567` as `1,234,567`.
-    static func grouped(_ number: Int) -> String {
+    package static func grouped(_ number: Int) -> String {
         var text = ""
         for (place, digit) in String(number.magnitude).reversed().enumerated() {
             if place > 0, place % 3 == 0 { text.append(",") }
@@ -15,7 +15,7 @@ enum NumberText {
     }
 
     /// A number with so many digits after the point, and no more; 0 to 9.
-    static func fixed(_ number: Double, digits: Int) -> String {
+    package static func fixed(_ number: Double, digits: Int) -> String {
         let scale = (0..<digits).reduce(1) { scale, _ in scale * 10 }
         guard number.isFinite, abs(number) < 1e9 else { return "\(number)" }
         let scaled = Int((abs(number) * Double(scale)).rounded())
@@ -26,7 +26,7 @@ enum NumberText {
     }
 
     /// `1536` as `1.5 KiB`.
-    static func bytes(_ count: Double) -> String {
+    package static func bytes(_ count: Double) -> String {
         var rest = count
         for unit in ["B", "KiB", "MiB", "GiB"] {
             if abs(rest) < 1_024 { return fixed(rest, digits: unit == "B" ? 0 : 1) + " " + unit }
@@ -36,7 +36,7 @@ enum NumberText {
     }
 
     /// A time in microseconds, milliseconds or seconds, whichever is short.
-    static func time(_ duration: Duration) -> String {
+    package static func time(_ duration: Duration) -> String {
         let microseconds = duration / .microseconds(1)
         if microseconds < 1_000 { return fixed(microseconds, digits: 0) + " us" }
         if microseconds < 1_000_000 { return fixed(microseconds / 1e3, digits: 2) + " ms" }
