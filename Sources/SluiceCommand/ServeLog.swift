@@ -28,15 +28,18 @@ final class ServeLog {
             for address in supervisor.addresses {
                 StandardStreams.offer("listening on \(address)", to: STDOUT_FILENO)
             }
+        case .serving(let generation): tell("reloaded: generation \(generation) serves")
         case .draining: isDraining = true
         // At the end it is no news that they go.
         case .ended(_, .exited(0)): break
         case .ended where isDraining: break
         default:
-            if let sentence = Self.sentence(for: event) {
-                StandardStreams.offer("sluice: \(sentence)", to: STDERR_FILENO)
-            }
+            if let sentence = Self.sentence(for: event) { tell(sentence) }
         }
+    }
+
+    private func tell(_ sentence: String) {
+        StandardStreams.offer("sluice: \(sentence)", to: STDERR_FILENO)
     }
 
     /// What goes wrong, in words; `nil` for what goes well.

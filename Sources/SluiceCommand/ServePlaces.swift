@@ -23,7 +23,8 @@ extension ServeCommand {
         }
         let sockets = try InheritedSockets.fromEnvironment()
         guard sockets.count > 0 else {
-            StandardStreams.complain("no socket was handed over: LISTEN_FDS names none")
+            StandardStreams.complain(
+                "no socket was handed over: LISTEN_FDS names none, or LISTEN_PID another process")
             throw ExitCode.unavailable
         }
         return .sockets(sockets)

@@ -112,7 +112,9 @@ extension CommandSuite {
             let server = try CommandProcess(
                 sluice: ["serve", "echo", "--activated"] + options, input: nil)
             #expect(try server.finish().end == .exited(69))
-            let sentence = "sluice: no socket was handed over: LISTEN_FDS names none\n"
+            let sentence =
+                "sluice: no socket was handed over: LISTEN_FDS names none, or LISTEN_PID another "
+                + "process\n"
             #expect(server.errors.text == sentence)
         }
 
