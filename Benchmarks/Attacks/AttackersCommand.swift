@@ -3,7 +3,6 @@
 // The part of the attackers: they attack until they are told to stop.
 
 import ArgumentParser
-import Glibc
 import Sluice
 
 /// The hidden `attacks attackers`.
@@ -37,7 +36,7 @@ struct AttackersCommand: ParsableCommand {
 
     func run() throws {
         DescriptorLimit.raise()
-        if givesWay { Self.giveWay() }
+        if givesWay { Priority.giveWay() }
         let reactor = try Reactors.make()
         let assault = makeAssault()
         var isStopped = false
@@ -85,17 +84,5 @@ struct AttackersCommand: ParsableCommand {
 
     private func storm(_ ports: [UInt16], _ bytes: [UInt8]) -> Storm {
         Storm(on: ports, connections: connections, sources: sources, sending: bytes)
-    }
-
-    /// Leaves the processor to everybody else who wants it.
-    ///
-    /// Attackers come from elsewhere, and would not take the clients' own.
-    /// Source: sched(7), `SCHED_IDLE`, which the headers have for GNU programs only.
-    private static func giveWay() {
-        let idlePolicy: CInt = 5
-        nice(19)
-        var parameters = sched_param()
-        // Where the policy can't be had, the nice value must do.
-        sched_setscheduler(0, idlePolicy, &parameters)
     }
 }

@@ -26,7 +26,7 @@ struct ClientsCommand: ParsableCommand {
     func run() throws {
         DescriptorLimit.raise()
         Schedule.beExact()
-        Schedule.goFirst()
+        Priority.goFirst()
         let reactor = try Reactors.make()
         let pacer = try ReactorGroup(count: 1)
         let crowd = HonestCrowd(

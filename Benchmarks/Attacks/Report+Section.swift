@@ -49,8 +49,10 @@ extension Report {
             return "All processes share the cores, at the priorities of ordinary ones."
         }
         return """
-            Server on core \(plan.cores[0]); honest clients (`SCHED_FIFO`) and attackers on core \(plan.cores[1]), the attackers with what
-              the clients leave of it (`SCHED_IDLE`, nice 19): a real attack would not take the clients' own CPU.
+            Server on core \(plan.cores[0]); honest clients and attackers on core \(plan.cores[1]), the attackers with what the
+              clients leave of it (`SCHED_IDLE`, nice 19): a real attack would not take the clients' own CPU. Server and
+              clients run before all other programs (`SCHED_FIFO`): else a daemon of the machine that takes the core
+              for some milliseconds, once in a second, decides on a p99, and the more so the busier the machine is.
             """
     }
 

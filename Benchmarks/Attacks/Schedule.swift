@@ -47,19 +47,6 @@ struct Schedule: Sendable {
     }
 }
 
-extension Schedule {
-    /// Has this process run as soon as it has something to do, before all others of its core.
-    ///
-    /// Else the kernel may leave the core to an attacker until its next tick, some milliseconds,
-    /// which no server could make good. Threads that are started later inherit it; where it may not
-    /// be had, all stays as it is. Source: sched(7), `SCHED_FIFO`.
-    static func goFirst() {
-        var parameters = sched_param()
-        parameters.sched_priority = 1
-        sched_setscheduler(0, SCHED_FIFO, &parameters)
-    }
-}
-
 /// How long something took, over and over.
 struct Latencies {
     private var nanoseconds: [Int] = []

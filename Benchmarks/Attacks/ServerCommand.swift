@@ -15,6 +15,7 @@ struct ServerCommand: ParsableCommand {
 
     func run() throws {
         DescriptorLimit.raise()
+        Priority.goFirst()
         let reactor = try Reactors.make()
         let record = ServerRecord(of: reactor)
         let server = try DefendedServer(
