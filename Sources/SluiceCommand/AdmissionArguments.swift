@@ -25,7 +25,7 @@ struct AdmissionArguments: ParsableArguments {
         help: ArgumentHelp(
             """
             Let so many clients a second in, and so many at once; processes have equal shares, and \
-            old and new ones a whole share each while they are reloaded.
+            those of each reload a whole one until they have ended.
             """, valueName: "n[/burst]"))
     var acceptRate: AcceptRateArgument?
 

@@ -9,6 +9,7 @@ import Sluice
 extension ServeCommand {
     /// Serves streams until a signal ends that.
     func serveStreams() throws {
+        if processes.asProcess != nil { Self.becomeWorker() }
         let places = try places()
         let reactor = try Reactor()
         service.prepare()
@@ -36,6 +37,17 @@ extension ServeCommand {
             try serve(at: servers.addresses, reactor) { stop in servers.drain(stop) }
             servers.stop()
         }
+    }
+
+    /// One of several processes leaves reloading to the first one: a signal to all of them must not
+    /// end it. And it has the program's name, which it was not started by.
+    ///
+    /// Source: `/proc/pid/comm`, proc(5).
+    private static func becomeWorker() {
+        signal(SIGHUP, SIG_IGN)
+        guard let name = fopen("/proc/self/comm", "we") else { return }
+        fputs("sluice", name)
+        fclose(name)
     }
 
     /// Opens a server on the main thread's reactor.
@@ -96,12 +108,28 @@ extension ServeCommand {
         if processes.asProcess == nil {
             for address in addresses { StandardStreams.say("listening on \(address)") }
         }
-        tell(notifier, .ready)
+        if let notifier { Self.tellReady(NotifyLine(to: notifier), reactor) }
         let watchdog = notifier.flatMap { reactor.feedWatchdog(by: $0) }
         reactor.run()
         watchdog?.cancel()
         interrupt.end()
         terminate.end()
+    }
+}
+
+extension ServeCommand {
+    /// How long a service manager, or a supervisor, that had no room for a message is left alone.
+    private static let pause = Duration.milliseconds(100)
+
+    /// Tells that it serves, until there is room for that: who is not heard may be ended as one that
+    /// was never ready. Nobody waits for it meanwhile.
+    private static func tellReady(_ line: NotifyLine, _ reactor: Reactor) {
+        do throws(SocketError) {
+            if try line.tell([.ready]) { return }
+            reactor.after(pause) { tellReady(line, reactor) }
+        } catch {
+            StandardStreams.complain("\(error)")
+        }
     }
 }
 

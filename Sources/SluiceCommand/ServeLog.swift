@@ -33,6 +33,7 @@ final class ServeLog {
         // At the end it is no news that they go.
         case .ended(_, .exited(0)): break
         case .ended where isDraining: break
+        case .reloadWaits: tell("a reload waits until older processes have ended")
         default:
             if let sentence = Self.sentence(for: event) { tell(sentence) }
         }
@@ -52,7 +53,9 @@ final class ServeLog {
         case .ended(let worker, let end): "\(name(of: worker)) \(words(for: end))"
         case .reloadFailed(_, let error):
             reason(for: error).map { "\($0); what served before goes on" }
-        case .started, .ready, .restarting, .serving, .reloading, .draining, .finished: nil
+        case .started, .ready, .restarting, .serving, .reloadWaits, .reloading, .draining,
+            .finished:
+            nil
         }
     }
 
@@ -61,6 +64,7 @@ final class ServeLog {
         case .refused(let text): text
         case .startFailed(let slot, let reason): "process \(slot) could not be started: \(reason)"
         case .ended(let slot, let end): "process \(slot) \(words(for: end)) before it was ready"
+        case .stopping(let slot): "process \(slot) came to its end before all were ready"
         case .late(let slot): "process \(slot) was not ready in time"
         case .draining, .notStarted: nil
         }

@@ -118,6 +118,25 @@ extension CommandSuite {
             #expect(server.errors.text == sentence)
         }
 
+        @Test func `a manager that has no room is told later, and holds nobody up`() throws {
+            let address = SocketAddress.unix(path: folder["notify"])
+            let manager = try Socket(family: .unix, kind: .datagram)
+            try manager.bind(to: address)
+            let others = try Socket(family: .unix, kind: .datagram)
+            while case .bytes = try others.send([65], to: address) {}
+            let server = try CommandProcess(
+                shell: "NOTIFY_SOCKET=\(folder["notify"]) exec $sluice serve echo")
+            try PlainClient.served(at: try server.listeningPort())
+            var texts: [String] = []
+            try server.expect("it is told") {
+                while let next = try manager.receiveDatagram() {
+                    texts.append(String(decoding: next.bytes, as: UTF8.self))
+                }
+                return texts.contains("READY=1")
+            }
+            #expect(server.errors.text.isEmpty)
+        }
+
         @Test func `a manager that does not listen is told of, and holds nobody up`() throws {
             let server = try CommandProcess(
                 shell: "NOTIFY_SOCKET=\(folder["nobody"]) exec $sluice serve echo")

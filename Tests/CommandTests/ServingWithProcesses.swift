@@ -269,6 +269,20 @@ extension CommandSuite {
             #expect(try server.finish().end == .exited(0))
         }
 
+        @Test func `SIGHUP to one of the processes leaves its clients alone`() throws {
+            _ = try write("")
+            let (server, port) = try started()
+            let client = try PlainClient.served(at: port)
+            let process = try server.lastPIDs(waitingFor: 1)[0]
+            let name = try CommandProcess("cat", ["/proc/\(process)/comm"])
+            #expect(try name.finish().end == .exited(0))
+            #expect(name.output.text == "sluice\n")
+            kill(process, SIGHUP)
+            client.send([1])
+            #expect(client.receive(1) == [1])
+            #expect(server.complaints.isEmpty)
+        }
+
         @Test func `a client that comes at any time of a reload is served`() throws {
             _ = try write("")
             let (server, port) = try started()

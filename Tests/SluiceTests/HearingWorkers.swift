@@ -86,6 +86,35 @@ struct HearingWorkers {
         reactor.expect("all workers have ended") { supervisor.result?.exitStatus == 0 }
     }
 
+    @Test func `workers are heard while others are started`() throws {
+        let folder = try TemporaryFolder()
+        // More than the kernel keeps for the supervisor, each noted in a file when it has gone.
+        let script = """
+            import os, socket, sys, time
+            inbox = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            inbox.connect(os.environ["NOTIFY_SOCKET"])
+            with open(sys.argv[1], "wb", buffering=0) as notes:
+                for _ in range(20):
+                    inbox.send(b"STATUS=one of many")
+                    notes.write(b".")
+            time.sleep(60)
+            """
+        let talker = ProcessLaunch(
+            program: "/usr/bin/env", arguments: ["python3", "-S", "-c", script, folder["file"]])
+        let supervisor = try reactor.supervisor(3, launch: { slot in
+            if slot == 0 { return talker }
+            let deadline = ContinuousClock.now + .seconds(20)
+            while (folder.read()?.count ?? 0) < 10 * slot, ContinuousClock.now < deadline {
+                letTimePass(.milliseconds(1))
+            }
+            #expect(folder.read()?.count ?? 0 >= 10 * slot, "\(slot)")
+            return PythonWorker.launch()
+        })
+        supervisor.start()
+        supervisor.endAtOnce()
+        reactor.expect("it ends") { supervisor.result != nil }
+    }
+
     @Test func `the last words of a worker are heard, also behind its end`() throws {
         // Both are there before the reactor looks.
         let supervisor = try reactor.supervisor(

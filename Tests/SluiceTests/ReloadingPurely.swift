@@ -75,6 +75,21 @@ struct ReloadingPurely {
         }
     }
 
+    @Test func `a new worker that comes to its end before all are ready has it given up`() {
+        var one = Supervision.serving()
+        _ = begin(&one)
+        // One that is not ready yet ends, which tells as much.
+        #expect(one.stopping(4, at: 0) == [])
+        _ = one.ready(3, at: 0)
+        #expect(
+            one.stopping(3, at: 0)
+                == [.terminate(4), .finishReload(generation: 2, .stopping(slot: 0))])
+        #expect(one.generation == 1)
+        #expect(one.ended(3, orderly, at: 0) == [])
+        #expect(one.ended(4, .process(.killed(.terminate)), at: 0) == [])
+        #expect(one.workers.keys.sorted() == [1, 2])
+    }
+
     @Test func `one that can't be started, or is late, or can't be told has it given up`() {
         var one = Supervision.serving()
         _ = begin(&one)
@@ -107,7 +122,7 @@ struct ReloadingPurely {
     @Test func `reloads during a reload are one, which follows it`() {
         var one = Supervision.serving(1)
         _ = begin(&one)
-        #expect(one.reload() == [])
+        #expect(one.reload() == [.tell(.reloadWaits)])
         #expect(one.reload() == [])
         #expect(
             one.ready(2, at: 0)
@@ -116,7 +131,7 @@ struct ReloadingPurely {
                     .finishReload(generation: 2, nil), .prepare(generation: 3),
                 ])
         #expect(one.prepared(3, at: 0) == [.launch(3, slot: 0, generation: 3)])
-        #expect(one.reload() == [])
+        #expect(one.reload() == [.tell(.reloadWaits)])
         #expect(
             one.ended(3, failed, at: 0)
                 == [
@@ -192,7 +207,7 @@ struct ReloadingPurely {
     @Test func `a reload waits for room while four generations drain`() {
         var one = crowded()
         #expect(one.generation == 5)
-        #expect(one.reload() == [])
+        #expect(one.reload() == [.tell(.reloadWaits)])
         #expect(one.reload() == [])
         #expect(!one.isReloading)
         #expect(one.nextGeneration == 6)
@@ -210,7 +225,7 @@ struct ReloadingPurely {
             // The first of the two is asked to end.
             #expect(one.ended(4 + 2 * reload, failed, at: 0).first == .terminate(3 + 2 * reload))
         }
-        #expect(one.reload() == [])
+        #expect(one.reload() == [.tell(.reloadWaits)])
         #expect(one.ended(3, orderly, at: 1) == [.prepare(generation: 6)])
     }
 

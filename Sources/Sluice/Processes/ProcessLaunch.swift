@@ -24,8 +24,10 @@ public struct ProcessLaunch: Hashable, Sendable {
     ///
     /// It is killed as well where the reactor that looks after it ends. One that does not end so
     /// is not waited for once that reactor has ended: it stays in the table of processes, when it
-    /// has ended, until this process has. Initially on. Source: prctl(2), `PR_SET_PDEATHSIG`,
-    /// `SIGKILL`.
+    /// has ended, until this process has. The kernel forgets this for a program that has the rights
+    /// of its file's owner or capabilities of its own, and for a process that takes on another user
+    /// or group: such a one must look to it itself. Initially on. Source: prctl(2),
+    /// `PR_SET_PDEATHSIG`, `SIGKILL`.
     public var endsWithParent = true
     /// Whether it gets a process group of its own, so that the signals of a terminal, such as
     /// Ctrl-C, reach this process alone.

@@ -34,6 +34,7 @@ struct Supervision {
         case unwilling(Int)
         case restarting(slot: Int, after: Duration)
         case serving(generation: Int)
+        case reloadWaits
         case draining
     }
 
@@ -113,8 +114,9 @@ extension Supervision {
     mutating func reload() -> [Step] {
         guard phase == .running else { return [] }
         if isReloading || !hasRoom {
+            if reloadsAgain { return [] }
             reloadsAgain = true
-            return []
+            return [.tell(.reloadWaits)]
         }
         lastGeneration += 1
         reloading = lastGeneration
@@ -190,13 +192,15 @@ extension Supervision {
         workers[number]?.feed(silentFrom: silence)
     }
 
-    /// A worker says that it comes to its end, unasked: its place gets another at once.
+    /// A worker says that it comes to its end, unasked: its place gets another at once, and a new
+    /// generation that it belongs to is given up.
     mutating func stopping(_ number: Int, at now: UInt64) -> [Step] {
-        guard phase == .running, let worker = workers[number], worker.isReady,
-            places[worker.slot].current == number
-        else { return [] }
+        guard phase == .running, let worker = workers[number], worker.isReady else { return [] }
+        let place = places[worker.slot]
+        guard place.current == number || place.candidate == number else { return [] }
         workers[number]?.drain(until: now &+ drainLimit)
-        return replace(worker, at: now)
+        if place.current == number { return replace(worker, at: now) }
+        return failReload(.stopping(slot: worker.slot), at: now)
     }
 
     mutating func ended(_ number: Int, _ ending: WorkerEnding, at now: UInt64) -> [Step] {

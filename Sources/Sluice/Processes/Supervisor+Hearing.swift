@@ -54,6 +54,7 @@ extension Supervisor {
         case .unwilling(let number): tell(number) { .unwilling($0) }
         case .restarting(let slot, let wait): tell(.restarting(slot: slot, after: wait))
         case .serving(let generation): tell(.serving(generation: generation))
+        case .reloadWaits: tell(.reloadWaits)
         case .draining:
             // Who comes now is refused at once, when the workers let go as well.
             sockets.close()

@@ -64,7 +64,7 @@ public final class Supervisor {
     /// its generation was given; where `launch` throws at the start, it is asked again after a
     /// wait. The supervisor adds the sockets and its own `NOTIFY_SOCKET` to the environment: a path
     /// below `TMPDIR`, or `/tmp`, that this user and root alone can reach; where none can be made,
-    /// an abstract name.
+    /// an abstract name. A worker that takes on another user says that it is ready before it does.
     ///
     /// - Throws: ``SocketError`` with operation `.create`, `.setOption`, `.bind`, such as
     ///   `.addressInUse`, `.listen`, `.name` or `.watch`.
@@ -280,6 +280,8 @@ extension Supervisor {
             supervised[number] = Supervised(process)
             numbers[process.processID] = number
             if let report = report(on: number) { tell(.started(report)) }
+            // The kernel keeps some ten messages: while many are started the first ones are heard.
+            inbox.readAll()
         } catch {
             let reason = "\(error)"
             tell(.startFailed(slot: slot, reason: reason))

@@ -58,6 +58,9 @@ public enum SupervisorEvent: Hashable, Sendable {
     case restarting(slot: Int, after: Duration)
     /// All workers of a generation are ready: it is the one that serves.
     case serving(generation: Int)
+    /// A reload was asked for and waits: for the end of the one that is under way or, where four
+    /// generations drain already, for the end of one of these.
+    case reloadWaits
     /// A new generation is started.
     case reloading(generation: Int)
     /// A new generation was given up, and the old one goes on.
@@ -76,6 +79,8 @@ public enum ReloadError: Error, Hashable, Sendable {
     case startFailed(slot: Int, reason: String)
     /// A worker has ended before all were ready.
     case ended(slot: Int, ProcessEnd)
+    /// A worker has said that it comes to its end before all were ready.
+    case stopping(slot: Int)
     /// A worker was not ready within ``SupervisorOptions/startLimit``.
     case late(slot: Int)
     /// The supervisor drains, or has ended.
@@ -91,6 +96,7 @@ extension ReloadError: CustomStringConvertible {
         case .refused(let text): text
         case .startFailed(let slot, let reason): "worker \(slot) could not be started: \(reason)"
         case .ended(let slot, let end): "worker \(slot) was not ready when it \(end.inSentence)"
+        case .stopping(let slot): "worker \(slot) came to its end before all were ready"
         case .late(let slot): "worker \(slot) was not ready in time"
         case .draining: "the supervisor comes to its end"
         case .notStarted: "the supervisor was not started"
