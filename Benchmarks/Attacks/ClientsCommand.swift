@@ -26,7 +26,7 @@ struct ClientsCommand: ParsableCommand {
     func run() throws {
         DescriptorLimit.raise()
         Schedule.beExact()
-        Priority.goFirst()
+        let goesFirst = Priority.goFirst()
         let reactor = try Reactors.make()
         let pacer = try ReactorGroup(count: 1)
         let crowd = HonestCrowd(
@@ -41,7 +41,11 @@ struct ClientsCommand: ParsableCommand {
             let reference = reactor.reference(to: crowd)
             try pacer.handles[0].perform { _ in schedule.pace(reference, as: number) }
         }
-        crowd.open(connections) { line.say(Figures()) }
+        crowd.open(connections) {
+            var ready = Figures()
+            ready["goes first"] = goesFirst ? 1 : 0
+            line.say(ready)
+        }
         reactor.run()
     }
 }

@@ -100,6 +100,8 @@ struct Outcome {
     var highestResidentByteCount = 0
     /// How many clients each service of the server has at most.
     var connectionLimit = 0
+    /// Whether server and honest clients ran before all other programs.
+    var goesFirst = false
 }
 
 /// Starts the parts and has them play.
@@ -134,6 +136,7 @@ final class Conductor {
                 "--limit", "\(plan.newcomerMilliseconds)",
             ], on: Self.clientCore)
         outcome.connectionLimit = server.ready["connection limit"]
+        outcome.goesFirst = [server, clients].allSatisfy { $0.ready["goes first"] == 1 }
         outcome.residentByteCountBefore = try ProcessSample(of: server.processID).residentByteCount
         for round in 1...plan.rounds {
             if isatty(STDERR_FILENO) == 1 {

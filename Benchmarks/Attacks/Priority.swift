@@ -10,12 +10,15 @@ enum Priority {
     ///
     /// Else the kernel may leave the core to an attacker, or to a daemon of the machine, until its
     /// next tick or the one after it, some milliseconds, which no server could make good. Threads
-    /// that are started later inherit it; where it may not be had, all stays as it is.
+    /// that are started later inherit it.
+    ///
     /// Source: sched(7), `SCHED_FIFO`.
-    static func goFirst() {
+    ///
+    /// - Returns: whether it may be had; else all stays as it is.
+    static func goFirst() -> Bool {
         var parameters = sched_param()
         parameters.sched_priority = 1
-        sched_setscheduler(0, SCHED_FIFO, &parameters)
+        return sched_setscheduler(0, SCHED_FIFO, &parameters) == 0
     }
 
     /// Leaves the core to everybody else who wants it.

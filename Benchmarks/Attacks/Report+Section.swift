@@ -26,7 +26,8 @@ extension Report {
         \(endTable)
 
         - Quiet (\(seconds(plan.quietMilliseconds)) s) and attack (\(seconds(plan.attackMilliseconds)) s) in turn, \(plan.rounds) times; a figure is the median of the rounds, a
-          ratio the median of the rounds' own. The attack is measured from its first connection on.
+          ratio that of two medians. The attack is measured from its first connection on. Newcomers are too few for
+          their p99 to be judged.
         - Open model: lines are due at fixed times, and latency counts from then, whatever happens before.
         - \(places) The attackers' side of the kernel's work is done there, too.
         - Honest clients come from 127.0.0.2, slow-loris and stopped readers from as many addresses in 32 networks
@@ -46,11 +47,23 @@ extension Report {
 
     private var places: String {
         guard plan.cores.count == 2 else {
-            return "All processes share the cores, at the priorities of ordinary ones."
+            return "All processes share the cores."
         }
         return """
             Server on core \(plan.cores[0]); honest clients and attackers on core \(plan.cores[1]), the attackers with what the
-              clients leave of it (`SCHED_IDLE`, nice 19): a real attack would not take the clients' own CPU. Server and
+              clients leave of it (`SCHED_IDLE`, nice 19): a real attack would not take the clients' own CPU. \(precedence)
+            """
+    }
+
+    private var precedence: String {
+        guard outcomes.allSatisfy(\.goesFirst) else {
+            return """
+                Server and
+                  clients could not run before all other programs (`SCHED_FIFO`): daemons of the machine are in the p99, too.
+                """
+        }
+        return """
+            Server and
               clients run before all other programs (`SCHED_FIFO`): else a daemon of the machine that takes the core
               for some milliseconds, once in a second, decides on a p99, and the more so the busier the machine is.
             """

@@ -70,8 +70,10 @@ struct Report {
 }
 
 extension Outcome {
-    /// The median of the rounds' own ratios of p99 under attack to p99 in quiet.
-    var ratio: Double { median { Double($0.attacked["p99"]) / Double(max(1, $0.quiet["p99"])) } }
+    /// The rounds' median of p99 under attack to that of p99 in quiet.
+    var ratio: Double {
+        median { Double($0.attacked["p99"]) } / max(1, median { Double($0.quiet["p99"]) })
+    }
 
     /// What went wrong for honest clients, in all rounds.
     var errorCount: Int { rounds.reduce(0) { $0 + $1.quiet["errors"] + $1.attacked["errors"] } }

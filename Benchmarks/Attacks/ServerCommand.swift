@@ -15,7 +15,7 @@ struct ServerCommand: ParsableCommand {
 
     func run() throws {
         DescriptorLimit.raise()
-        Priority.goFirst()
+        let goesFirst = Priority.goFirst()
         let reactor = try Reactors.make()
         let record = ServerRecord(of: reactor)
         let server = try DefendedServer(
@@ -30,6 +30,7 @@ struct ServerCommand: ParsableCommand {
             }
         }
         var ready = Figures()
+        ready["goes first"] = goesFirst ? 1 : 0
         ready["connection limit"] = DefendedServer.connectionLimit
         for (name, service) in [
             ("lines", server.lines), ("bytes", server.bytes), ("generator", server.generator),
