@@ -81,8 +81,9 @@ public struct Workload: Hashable, Sendable {
     /// One of `count` shares of this load; the first ones have a connection more where it does not
     /// divide.
     ///
-    /// No two shares have a source in common, unless there are fewer sources than shares: then each
-    /// share has all of them and begins with another one.
+    /// Where the sources divide by the shares, no two of these have one in common; else each has
+    /// all of them, and begins where the connections of the one before it end. Either way the
+    /// shares together connect from each source equally often, or once more.
     public func share(_ index: Int, of count: Int) -> Workload {
         var share = self
         share.connectionCount =
@@ -94,10 +95,12 @@ public struct Workload: Hashable, Sendable {
     }
 
     private func sources(of index: Int, of count: Int) -> [IPAddress] {
-        guard sources.count < count else {
+        if sources.count.isMultiple(of: count) {
             return stride(from: index, to: sources.count, by: count).map { sources[$0] }
         }
-        let turn = sources.isEmpty ? 0 : index % sources.count
+        // Connections of the shares before it.
+        let before = index * (connectionCount / count) + min(index, connectionCount % count)
+        let turn = before % sources.count
         return Array(sources[turn...] + sources[..<turn])
     }
 

@@ -53,8 +53,10 @@ extension CommandSuite {
             #expect(Set(seen.value.keys) == Set(sources))
         }
 
-        @Test(arguments: ["--processes", "--workers"])
-        func `workers have sources of their own, and the report counts them`(kind: String) throws {
+        @Test(arguments: ["--processes", "--workers"], [3, 4])
+        func `workers use all sources evenly, and the report counts them`(
+            kind: String, count: Int
+        ) throws {
             let group = try ReactorGroup(count: 1)
             let peers = SharedValue<[IPAddress: Int]>([:])
             let place = SharedValue<SocketAddress?>(nil)
@@ -72,15 +74,18 @@ extension CommandSuite {
             ticks.cancel()
             let load = try CommandProcess(
                 sluice: [
-                    "load", "tcp://\(try #require(place.value))", kind, "2", "--connections", "8",
+                    "load", "tcp://\(try #require(place.value))", kind, "2", "--connections", "12",
                     "--ramp", "0", "--duration", "50ms", "--json", "--source",
-                    "127.0.1.1-127.0.1.3,127.0.1.3/32", "--source", "127.0.1.4",
+                    "127.0.1.1-127.0.1.\(count - 1),127.0.1.\(count - 1)/32", "--source",
+                    "127.0.1.\(count)",
                 ])
             let (end, output) = try load.finish()
             #expect(end == .exited(0), "\(load.errors.text)")
             let report = try JSONSerialization.jsonObject(with: Data(output.utf8))
-            #expect((report as? [String: Any])?["sources"] as? Int == 4)
-            let expected = (1...4).map { (IPAddress.v4(0x7F00_0100 + $0), 2) }
+            #expect((report as? [String: Any])?["sources"] as? Int == count)
+            let expected = (1...count).map {
+                (IPAddress.v4(0x7F00_0100 + UInt32($0)), 12 / count)
+            }
             #expect(peers.value == Dictionary(uniqueKeysWithValues: expected))
             group.stopAndWait()
         }
@@ -113,15 +118,33 @@ extension CommandSuite {
             #expect(load.errors.text == sentence)
         }
 
-        @Test func `shares have no source in common, or begin apart`() {
+        @Test func `shares have no source in common where the sources divide by them`() {
             var workload = Workload(on: LoadTarget(.address(.loopback(port: 1))))
-            workload.sources = sources
+            let fourth = IPAddress.v4(0x7F00_0104)
+            workload.sources = sources + [fourth]
             let two = (0..<2).map { workload.share($0, of: 2).sources }
-            #expect(two == [[sources[0], sources[2]], [sources[1]]])
-            let four = (0..<4).map { workload.share($0, of: 4).sources.first }
-            #expect(four == [sources[0], sources[1], sources[2], sources[0]])
+            #expect(two == [[sources[0], sources[2]], [sources[1], fourth]])
             workload.sources = []
             #expect(workload.share(1, of: 2).sources.isEmpty)
+        }
+
+        @Test(arguments: [2, 4])
+        func `where they do not, shares together use each equally often`(count: Int) {
+            var workload = Workload(on: LoadTarget(.address(.loopback(port: 1))))
+            workload.sources = sources
+            for connectionCount in 8...20 {
+                workload.connectionCount = connectionCount
+                let used = (0..<count).flatMap { index -> [IPAddress] in
+                    let share = workload.share(index, of: count)
+                    return (0..<share.connectionCount).map { share.sources[$0 % 3] }
+                }
+                let counts = sources.map { source in used.count { $0 == source } }
+                let rest = connectionCount % 3
+                let expected =
+                    Array(repeating: connectionCount / 3, count: 3 - rest)
+                    + Array(repeating: connectionCount / 3 + 1, count: rest)
+                #expect(counts.sorted() == expected)
+            }
         }
     }
 }
