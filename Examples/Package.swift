@@ -13,7 +13,7 @@ let package = Package(
     targets: [
         "AcceptDemo", "ActivatedEcho", "AsyncEcho", "ChatRoom", "ChatRooms", "DatagramEcho", "Echo",
         "FileReceiver", "FileSender", "Greet", "LineEcho", "Ping", "Relay", "SingleInstance",
-        "SpamCheck", "TimeClient", "TimeServer",
+        "SpamCheck", "Supervised", "TimeClient", "TimeServer",
     ].map { name in
         .executableTarget(name: name, dependencies: [.product(name: "Sluice", package: "sluice")])
     },

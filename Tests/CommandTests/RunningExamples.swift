@@ -133,6 +133,21 @@ extension CommandSuite {
             }
         }
 
+        @Test func `supervised workers give way to others at SIGHUP, and end at SIGTERM`() throws {
+            let program = try start("Supervised", "0")
+            for generation in 1...2 {
+                _ = try program.line(with: "generation \(generation), ")
+                let client = try connect(to: program)
+                client.type("hello\n")
+                #expect(try client.nextLine() == "hello")
+                client.closeInput()
+                #expect(try client.finish().end == .exited(0))
+                program.send(generation == 1 ? SIGHUP : SIGTERM)
+            }
+            #expect(try program.ended() == .exited(0))
+            #expect(program.errors.isEmpty, "\(program.errors.text)")
+        }
+
         // W13
         @Test func `the line echo sends every line back`() throws {
             let echo = try start("LineEcho")
@@ -284,7 +299,7 @@ extension CommandSuite {
         @Test func `a port that is none is told, and taken for no other`() throws {
             for name in [
                 "TimeServer", "LineEcho", "ChatRoom", "ChatRooms", "AsyncEcho", "SingleInstance",
-                "DatagramEcho",
+                "DatagramEcho", "Supervised",
             ] {
                 for port in ["none", "65536", "-1"] {
                     let line = try failure(of: try start(name, port), with: 64)
@@ -301,7 +316,7 @@ extension CommandSuite {
         @Test func `a port in use is told in a line`() throws {
             let holder = try start("SingleInstance", "0")
             let port = try portOfOnlyInstance(holder)
-            for name in ["TimeServer", "LineEcho", "ChatRoom", "ChatRooms"] {
+            for name in ["TimeServer", "LineEcho", "ChatRoom", "ChatRooms", "Supervised"] {
                 let line = try failure(of: try start(name, port))
                 #expect(line == "bind 127.0.0.1:\(port): Address already in use", "\(name)")
             }
