@@ -181,10 +181,10 @@ struct BoundingBuffers {
         #expect(reactor.bufferedByteCount == 16)
         wanted.value = 10
         try pairs.send("it", to: 0)
-        try pairs.send("one and more", to: 1)
+        try pairs.send("one and", to: 1)
         reactor.settle()
         expectExact(pairs)
-        #expect(reactor.bufferedByteCount == 10)
+        #expect(reactor.bufferedByteCount == 5)
     }
 
     @Test func `an incomplete line counts, and what a pause leaves behind it`() throws {

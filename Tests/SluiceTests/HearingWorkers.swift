@@ -101,15 +101,17 @@ struct HearingWorkers {
             """
         let talker = ProcessLaunch(
             program: "/usr/bin/env", arguments: ["python3", "-S", "-c", script, folder["file"]])
-        let supervisor = try reactor.supervisor(3, launch: { slot in
-            if slot == 0 { return talker }
-            let deadline = ContinuousClock.now + .seconds(20)
-            while (folder.read()?.count ?? 0) < 10 * slot, ContinuousClock.now < deadline {
-                letTimePass(.milliseconds(1))
-            }
-            #expect(folder.read()?.count ?? 0 >= 10 * slot, "\(slot)")
-            return PythonWorker.launch()
-        })
+        let supervisor = try reactor.supervisor(
+            3,
+            launch: { slot in
+                if slot == 0 { return talker }
+                let deadline = ContinuousClock.now + .seconds(20)
+                while (folder.read()?.count ?? 0) < 10 * slot, ContinuousClock.now < deadline {
+                    letTimePass(.milliseconds(1))
+                }
+                #expect(folder.read()?.count ?? 0 >= 10 * slot, "\(slot)")
+                return PythonWorker.launch()
+            })
         supervisor.start()
         supervisor.endAtOnce()
         reactor.expect("it ends") { supervisor.result != nil }

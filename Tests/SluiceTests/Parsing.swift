@@ -53,6 +53,62 @@ struct Parsing: ConnectionSuite {
         #expect(try channel.read { _ in } == .endOfStream)
     }
 
+    @Test func `a parser that takes one message a call is called for each that is there`() throws {
+        let messages = Box<[String]>([])
+        let calls = Box(0)
+        channel.onReadable { channel in
+            calls.value += 1
+            try channel.parse { bytes in
+                let text = bytes.text
+                guard let end = text.utf8.firstIndex(of: 10) else { return 0 }
+                messages.value.append(String(text[..<end]))
+                return text.utf8.distance(from: text.startIndex, to: end) + 1
+            }
+        }
+        try ends.peer?.sendAll("a\nbb\n\nc\nrest")
+        reactor.settle()
+        #expect(messages.value == ["a", "bb", "", "c"])
+        #expect(calls.value == 5, "it looks once at what is incomplete")
+        #expect(channel.unreadByteCount == 4)
+    }
+
+    @Test func `what a parser left behind a message counts for a handler installed later`() throws {
+        try ends.peer?.sendAll("message and rest")
+        #expect(try channel.parse { _ in 8 } == .bytes(8))
+        let text = Box("")
+        channel.onReadable { channel in try channel.read { text.value += $0.text } }
+        reactor.settle()
+        #expect(text.value == "and rest")
+    }
+
+    @Test func `a parser of a blocking channel does not wait before what it left`() throws {
+        channel.options.isBlocking = true
+        try ends.peer?.sendAll("1234")
+        try withoutWaiting { () throws in
+            for _ in 0..<2 { #expect(try channel.parse { _ in 2 } == .bytes(2)) }
+        }
+        #expect(channel.unreadByteCount == 0)
+    }
+
+    @Test(arguments: [70_000, 1_000_000])
+    func `a parser that takes one of many messages is not over its limit`(limit: Int) throws {
+        let ends = try UnixEnds(on: reactor)
+        ends.channel.options.inputLimit = limit
+        let count = Box(0)
+        let most = Box(0)
+        ends.channel.onReadable { channel in
+            try channel.parse { bytes in
+                count.value += 1
+                most.value = max(most.value, bytes.byteCount)
+                return min(bytes.byteCount, 10)
+            }
+        }
+        try ends.peer?.sendAll(String(repeating: "0123456789", count: 12_000))
+        reactor.expect("all messages come") { count.value == 12_000 || !ends.endReasons.isEmpty }
+        #expect(ends.endReasons == [])
+        #expect(most.value <= Reactor.scratchByteCount)
+    }
+
     @Test func `a parser that throws leaves what it was given`() throws {
         try ends.peer?.sendAll("ab")
         #expect(throws: Mishap.self) { try channel.parse { _ in throw Mishap() } }

@@ -11,14 +11,18 @@ public struct BufferLimit: Hashable, Sendable {
         /// reached: first those that keep most of what they have read, then those that have most
         /// to send, until all of that has gone. An eighth above the limit so is each other one that
         /// has to keep what it reads, until it keeps nothing: each may still add one read, at most
-        /// 64 KiB. Who has closed its side is read to its end.
+        /// 64 KiB. Who has closed its side is read to its end. What was read already is handed out
+        /// all the same, for only that makes room: handlers of every kind, tasks and copies go on
+        /// with the whole messages that are kept.
         ///
         /// Meanwhile the marks of all channels are 0: where the kernel does not take all that is
         /// written, the write answers ``WriteResult/aboveMark`` and ``Channel/onBytes(_:)`` and
-        /// ``Channel/onLine(_:)`` rest, until all has gone or there is room. A further write is
-        /// refused till then; that of a task waits. Nobody is ended: where what is held is
-        /// incomplete messages, only the channels' own time limits make room.
-        /// ``ChannelOptions/messageTimeout`` goes on for who is read no more.
+        /// ``Channel/onLine(_:)`` rest, until all has gone or there is room; so does the
+        /// ``Channel/onReadable(_:)`` of who is read no more. A further write is refused till then;
+        /// that of a task waits. Nobody is ended: where what is held is incomplete messages, only
+        /// the channels' own time limits make room.
+        /// ``ChannelOptions/messageTimeout`` goes on for who is read no more, and
+        /// ``ChannelOptions/idleTimeout`` spares whoever has sent what is not read yet.
         case pause
         /// The channels that hold most end with ``EndReason/Limit/reactorBuffers``, one after the
         /// other, until seven eighths of the limit are reached.
@@ -70,7 +74,10 @@ extension Reactor {
     /// was read and not consumed.
     ///
     /// The bytes of a broadcast count once, and 40 more for each channel that they wait in. Files
-    /// that wait to be sent take no memory, and datagrams have limits of their own.
+    /// that wait to be sent take no memory, and datagrams have limits of their own. What was read
+    /// may take up to four times its bytes, or 4 KiB a channel. Not counted is the text of a line
+    /// that is not complete, in UTF-16, UTF-32 and charsets with characters of several bytes:
+    /// 16 bytes a character, bounded by `TextOptions.lineLimit`.
     public var bufferedByteCount: Int {
         buffers.byteCount + ((turnOutput.owner as? Channel)?.turnByteCount ?? 0)
     }
@@ -145,7 +152,7 @@ final class BufferBound: BufferRelief {
         var holders: [Holding] = []
         for case let channel as Channel in reactor.residents {
             let holding = Holding(
-                channel: channel, input: channel.input.byteCount,
+                channel: channel, input: Int(channel.countedInput),
                 output: channel.output?.spareByteCount ?? 0)
             if holding.byteCount > 0 { holders.append(holding) }
         }

@@ -4,7 +4,7 @@
 
 extension Channel {
     /// How many bytes its end gives back, with its share of what others hold as well.
-    var heldByteCount: Int { input.byteCount + (output?.spareByteCount ?? 0) }
+    var heldByteCount: Int { Int(countedInput) + (output?.spareByteCount ?? 0) }
 
     /// A queue for output, counted where the channel is.
     func makeOutput() -> OutputQueue { OutputQueue(reactorOrNil?.buffers) }
@@ -12,7 +12,7 @@ extension Channel {
     /// What was read and nobody has consumed is more than it was, or less.
     func countInput() {
         let count = Int32(clamping: input.byteCount)
-        if count == countedInput { return }
+        if count == countedInput || flags.contains(.isInputLent) { return }
         let change = Int(count) - Int(countedInput)
         countedInput = count
         guard let home else { return }
@@ -125,8 +125,10 @@ extension Channel {
         if input.isEmpty || hasReadableInput { letGo() }
     }
 
-    /// Reads again where nothing is held any more.
+    /// Reads again where nothing is held any more; what only waits for a buffer to fill is sent
+    /// first.
     func letGoIfEmpty() {
-        if flags.contains(.pausedByLimit), input.isEmpty, output == nil { letGo() }
+        guard flags.contains(.pausedByLimit), input.isEmpty else { return }
+        if output == nil { letGo() } else if !isDue { releaseOutput() }
     }
 }

@@ -93,6 +93,7 @@ extension Channel {
         switch step {
         case .nothing: break
         case .drain:
+            dropInput()
             if home == nil {
                 perform(state.cutOff(because: .timedOut(.linger)))
             } else {
@@ -100,10 +101,10 @@ extension Channel {
             }
         case .shutWriting: shutWriting()
         case .shutReading:
-            input = InputQueue()
-            text?.lent = nil
+            dropInput()
             try? socket?.shutDown(.reading)  // Fails only where the peer is gone.
         case .discard:
+            dropInput()
             try? socket?.shutDown(.writing)  // Fails only where the peer is gone.
             if shared.values.isBlocking { waitForPeersEnd() } else { startLinger() }
         case .release: release()
@@ -112,6 +113,13 @@ extension Channel {
             try? socket?.set(.linger, to: .on(.zero))
             release()
         }
+    }
+
+    /// Nobody reads any more: what was not consumed goes, also what somebody looks at just now.
+    private func dropInput() {
+        flags.remove(.isInputLent)
+        input = InputQueue()
+        text?.lent = nil
     }
 
     func flushOwnTurn() {
@@ -143,8 +151,7 @@ extension Channel {
         event = nil
         socket = nil
         output = nil
-        input = InputQueue()
-        text?.lent = nil
+        dropInput()
         text = nil
         found = []
         guard let reactor = reactorOrNil else { return }

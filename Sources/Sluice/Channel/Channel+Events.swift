@@ -277,13 +277,13 @@ extension Channel: Resident, TurnWriter, DeadlineOwner {
         case .pump(let pump): pump.sourceIsReady()
         case .awaited(let waiter): waiter.resume()
         case .readable(let handler):
-            guard wantsInput, rare == nil || mayRead else { return }
+            guard wantsInput || mayDeliverRest, rare == nil || mayRead else { return }
             flags.insert(.isInTurn)
             let threw = reactor.attempt(for: self) { try handler(self) }
             flags.subtract([.isInTurn, .isKernelEmpty])
             if threw, case .readable = ownReader { setReader(.none) }
             if threw { handlerWasLost() }
-            if wantsInput, hasReadableInput { enqueue(.readable) }
+            if hasReadableInput, wouldRead { enqueue(.readable) }
         }
     }
 

@@ -53,7 +53,7 @@ extension Channel {
         // A handler that runs the reactor has a turn within its own.
         keepLent(text)
         var budget = shared.values.bytesPerTurn
-        while budget > 0, case .lines = reader, isReadyForBytes || mayDeliverRest {
+        while budget > 0, case .lines = reader, isReadyForBytes || mayDeliverLines(text) {
             if text.input.isAtEndMark { return finishInput(reactor) }
             if hasReadableInput || (state.input == .ended && !input.isEmpty) {
                 let count = input.byteCount
@@ -75,15 +75,9 @@ extension Channel {
         if hasReadableInput, wouldRead { enqueue(.readable) }
     }
 
-    /// Whether the handler may have a line that was read already.
-    ///
-    /// A pause by the reactor's limit is one of asking the kernel: lines that are kept take room.
-    private var mayDeliver: Bool {
-        state.phase == .open && !flags.contains(.pausedByProgram) && !isHeldBackByOutput
-    }
-
-    private var mayDeliverRest: Bool {
-        mayDeliver && (hasReadableInput || state.input == .ended)
+    /// Whether there is a line that was read already, or the end, and the handler may have it.
+    private func mayDeliverLines(_ text: ChannelText) -> Bool {
+        mayDeliverRest || (text.input.isAtEndMark && mayDeliver)
     }
 
     /// - Returns: how many bytes were read; 0 when nothing was there, and at the end.

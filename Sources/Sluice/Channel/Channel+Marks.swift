@@ -58,8 +58,8 @@ extension Channel {
     /// Reads what waited for the output to fall; an end that did is told now.
     func readOn() {
         let hasEnded = state.input == .ended || text?.input.isAtEndMark == true
-        let endIsDue = hasEnded && !flags.contains(.isEndTold) && isReadyForBytes
-        if endIsDue || (wantsInput && hasReadableInput) { enqueue(.readable) }
+        let endIsDue = hasEnded && !flags.contains(.isEndTold) && mayDeliver
+        if endIsDue || (hasReadableInput && wouldRead) { enqueue(.readable) }
     }
 
     func reportDrained() {

@@ -55,8 +55,10 @@ extension Channel {
     /// Reads once and lends `body` all that waits, with what it left before; it returns how much it
     /// consumed.
     ///
-    /// What it leaves is kept, up to ``ChannelOptions/inputLimit``, and does not count as readable
-    /// until more comes: leave an incomplete message and be called when there is more of it.
+    /// What it leaves is kept, up to ``ChannelOptions/inputLimit``. Where it has consumed something
+    /// the rest counts as readable, so one message a call is enough. Where it has consumed nothing
+    /// that does not count until more comes: leave an incomplete message and be called when there
+    /// is more of it.
     ///
     /// - Returns: `.bytes` with what was consumed, which may be 0.
     /// - Throws: what `body` throws, or ``SocketError`` with operation `.read`, as
@@ -69,12 +71,13 @@ extension Channel {
         let hadLeft = !input.isEmpty
         return try withScratch { buffer in
             var fresh = 0
-            if !hadLeft || wasWaiting || mayTakeMore {
+            let room = hadLeft && !wasWaiting ? roomForMore : buffer.count
+            if room > 0 {
                 // Who holds something does not wait for more, unless it was not enough before.
                 let result =
                     hadLeft && !wasWaiting
-                    ? receiveOnce(into: buffer, upTo: buffer.count)
-                    : try receive(into: buffer, upTo: buffer.count)
+                    ? receiveOnce(into: buffer, upTo: room)
+                    : try receive(into: buffer, upTo: room)
                 if case .bytes(let count) = result {
                     fresh = count
                 } else if !hadLeft || (result == .wouldBlock && wasWaiting) {
@@ -90,14 +93,20 @@ extension Channel {
             if !input.isEmpty {
                 noteRest()
                 try keepUnderLimit()
+                announceRest()
             }
             return .bytes(consumed)
         }
     }
 
-    /// Whether what is left is offered with what has come since.
-    private var mayTakeMore: Bool {
-        state.input == .open && !flags.contains(.pausedByLimit)
+    /// How much of what has come since is offered with what is left, which may be enough by itself.
+    ///
+    /// Whoever takes one message of many a call keeps no more of them than one read brings.
+    private var roomForMore: Int {
+        guard state.input == .open, !flags.contains(.pausedByLimit) else { return 0 }
+        let most = min(Reactor.scratchByteCount, shared.values.inputLimit)
+        // A few bytes at a time would cost more than they are worth.
+        return input.byteCount <= most / 2 ? most - input.byteCount : 0
     }
 
     private func parseFresh(
@@ -108,7 +117,7 @@ extension Channel {
             if consumed < bytes.count, state.phase == .open {
                 input.append(UnsafeRawBufferPointer(rebasing: bytes[consumed...]))
                 text?.input.reset()
-                flags.insert(.needsMore)
+                if consumed == 0 { flags.insert(.needsMore) }
             }
         }
         consumed = try checked(body(bytes.bytes), bytes.count)
@@ -118,18 +127,27 @@ extension Channel {
     private func parseQueued(
         adding bytes: UnsafeRawBufferPointer, _ body: (RawSpan) throws -> Int
     ) throws -> Int {
-        input.append(bytes)
-        var queue = input.take()
+        var queue = takeQueue()
         defer { putBack(queue) }
+        queue.append(bytes)
         let consumed = try checked(queue.withBytes(body), queue.byteCount)
         queue.drop(consumed)
-        if !queue.isEmpty { flags.insert(.needsMore) }
+        if consumed == 0 { flags.insert(.needsMore) }
         return consumed
+    }
+
+    /// Takes the queue, so that its bytes stay put while somebody looks at them.
+    ///
+    /// They count as before until ``putBack(_:)``, so that a look makes room for nobody.
+    func takeQueue() -> InputQueue {
+        flags.insert(.isInputLent)
+        return input.take()
     }
 
     /// Puts what is left of the queue before what has come since; text begins anew there.
     func putBack(_ rest: consuming InputQueue) {
-        guard state.phase == .open else { return }
+        flags.remove(.isInputLent)
+        guard state.phase == .open, state.input != .shut else { return }
         input.putBack(rest)
         text?.input.reset()
     }
@@ -149,7 +167,7 @@ extension Channel {
     private func readQueued(
         upTo maximum: Int, _ body: (RawSpan) throws -> Void
     ) throws -> ReadResult {
-        var queue = input.take()
+        var queue = takeQueue()
         let count = min(maximum, queue.byteCount)
         defer {
             queue.drop(count)
@@ -162,7 +180,7 @@ extension Channel {
 
     /// What is left counts as readable, though the kernel has nothing to report.
     func announceRest() {
-        if hasReadableInput, wantsInput { enqueue(.readable) }
+        if hasReadableInput, wouldRead { enqueue(.readable) }
     }
 
     /// Makes sure that this side still reads and that no error waits to be told, before bytes are
@@ -266,8 +284,13 @@ extension Channel {
         var budget = shared.values.bytesPerTurn
         // The handler may pause, close, read text, or give way to another: all is asked anew each
         // time.
-        while budget > 0, case .bytes(let handler) = reader, isReadyForBytes {
-            if let text, !skipLineFeed(text, waits: false) { return }
+        while budget > 0, case .bytes(let handler) = reader, isReadyForBytes || mayDeliverRest {
+            if let text {
+                // The line feed may have been all that was there.
+                guard skipLineFeed(text, waits: false), isReadyForBytes || mayDeliverRest else {
+                    return
+                }
+            }
             if !input.isEmpty {
                 let queue = input.take()
                 budget -= queue.byteCount
@@ -287,9 +310,21 @@ extension Channel {
         }
     }
 
+    /// Whether the kernel may be asked for what the handler is given.
     var isReadyForBytes: Bool {
         state.phase == .open && flags.isDisjoint(with: .paused) && !isHeldBackByOutput
     }
+
+    /// Whether a handler may have what was read already.
+    ///
+    /// A pause by the reactor's limit is one of asking the kernel: what is kept takes room. The
+    /// mark is 0 meanwhile, so that a peer that does not read its answers is given no more of them.
+    var mayDeliver: Bool {
+        state.phase == .open && !flags.contains(.pausedByProgram) && !isHeldBackByOutput
+    }
+
+    /// Whether there is something that was read already, or the end, and a handler may have it.
+    var mayDeliverRest: Bool { mayDeliver && (hasReadableInput || state.input == .ended) }
 
     /// - Returns: how many bytes were handed over; 0 when nothing was there, and at the end.
     @inline(__always)

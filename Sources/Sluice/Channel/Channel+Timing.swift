@@ -229,9 +229,14 @@ extension Channel {
         let due = max(lastReceived, lastSent) + limits.idle
         if due > now { return due }
         // What may go or be read only later is not the peer's silence.
-        if (isDue && isSendHeld) || (isInputHeld && hasArrived) { return now + limits.idle }
+        if (isDue && isSendHeld) || (isReadLater && hasArrived) { return now + limits.idle }
         // What has come while another's turn was long is read before the limit is looked at again.
         return watches(for: EV_READ) && hasArrived ? now + Self.graceTime : due
+    }
+
+    /// Whether it is for a limit on rates, or the reactor's on memory, that nothing is read.
+    private var isReadLater: Bool {
+        isInputHeld || (flags.contains(.pausedByLimit) && wouldRead)
     }
 
     private func firstByteDue(_ limits: TimeLimits, _ now: UInt64) -> UInt64? {

@@ -297,6 +297,8 @@ extension Channel {
         if output == nil {
             perform(state.drained(unread: state.phase == .draining && hasUnread))
             if flags.contains(.pausedByLimit) { letGoIfSent() }
+        } else if !isDue {
+            letGoIfEmpty()
         }
         outputChanged(after: queue)
     }

@@ -108,6 +108,8 @@ public final class Channel {
         static let isSendRated = Flags(rawValue: 32_768)
         /// The reactor's channels hold too much, and this one is read no more for now.
         static let pausedByLimit = Flags(rawValue: 65_536)
+        /// Somebody looks at what was queued, which counts as it was until it is put back.
+        static let isInputLent = Flags(rawValue: 131_072)
         /// Reading rests, whoever wants it so.
         static let paused = Flags(rawValue: 4 | 65_536)
         /// Who reads when it likes does not ask the kernel.

@@ -1,18 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Bytes that were read and that nobody has consumed yet, in one piece.
-// It has storage only while it holds something.
+// It has storage only while it holds something, and a little rest keeps no large storage.
 
 /// Unconsumed input.
 struct InputQueue {
     private var storage: [UInt8] = []
+    /// How many bytes of it were consumed.
     private var head = 0
 
     var byteCount: Int { storage.count - head }
     var isEmpty: Bool { byteCount == 0 }
+    /// For how many bytes there is room: about four times as many as are kept at most, or 4 KiB.
+    var capacity: Int { storage.capacity }
+
+    /// So little is kept rather than copied.
+    private static let smallCapacity = 4_096
 
     mutating func append(_ bytes: UnsafeRawBufferPointer) {
-        if head > 0 {
+        // No more is moved than was consumed.
+        if head > 0, head >= byteCount {
             storage.removeFirst(head)
             head = 0
         }
@@ -23,6 +30,10 @@ struct InputQueue {
         head += count
         if head >= storage.count {
             storage = []
+            head = 0
+        } else if capacity > Self.smallCapacity, capacity / 4 > byteCount {
+            // What came with a large message goes with it, though the next one has begun.
+            storage = Array(storage[head...])
             head = 0
         }
     }

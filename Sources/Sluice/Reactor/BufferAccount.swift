@@ -69,10 +69,11 @@ final class BufferAccount {
     /// that is open.
     private static let smallestStep = 65_536
 
-    /// All that can be done was done: the next eighth of the limit is let come.
+    /// All that can be done was done: an eighth more is let come.
     func relieved() {
         isUrgent = false
-        if isOver { ceiling = byteCount + max(limit / 8, Self.smallestStep) }
+        // Of what is held, where that is far above the limit: the looks stay few.
+        if isOver { ceiling = byteCount + max(limit / 8, byteCount / 8, Self.smallestStep) }
     }
 
     /// There is not too much.

@@ -86,6 +86,7 @@ extension Channel: LendingSource, CopySink {
         reader = .pump(copy)
         parts.copyOut = copy
         flags.subtract([.isAtEnd, .isBlocked])
+        offerRest()
         arrange()
         enqueue(.readable)
     }
@@ -182,7 +183,12 @@ extension Channel: LendingSource, CopySink {
 
     var turnLimit: Int { shared.values.bytesPerTurn }
 
-    var isPaused: Bool { !flags.isDisjoint(with: .paused) }
+    /// A pause by the reactor's limit is one of asking the kernel: what is kept takes room.
+    var isPaused: Bool {
+        if flags.isDisjoint(with: .paused) { return false }
+        if flags.contains(.pausedByProgram) { return true }
+        return state.input == .open && !hasReadableInput && !hasEnded
+    }
 
     var textOptions: TextOptions? { shared.values.text }
 
