@@ -29,5 +29,5 @@ if [[ $descriptors != unlimited && $descriptors -lt $needed && ! " $* " == *" --
     exit 69
 fi
 
-if [[ $# -gt 0 ]]; then exec "$program" "${options[@]}"; fi
+if [[ $# -gt 0 ]]; then exec "$program" conduct "${options[@]}"; fi
 exec Scripts/record.sh attacks "$program"

@@ -26,7 +26,7 @@ libevent=$(dpkg-query -W -f '${Version}' libevent-core-2.1-7 2>/dev/null \
 notes=(--note "$(swift --version 2>/dev/null | sed -n 1p)" --note "libevent $libevent")
 
 if [[ $# -gt 0 ]]; then
-    exec "$million" "${notes[@]}" "${options[@]}"
+    exec "$million" run "${notes[@]}" "${options[@]}"
 fi
 
 section=$(mktemp)

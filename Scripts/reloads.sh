@@ -23,5 +23,5 @@ if [[ $descriptors != unlimited && $descriptors -lt $needed && $# -eq 0 ]]; then
     exit 69
 fi
 
-if [[ $# -gt 0 ]]; then exec "$program" "$@"; fi
+if [[ $# -gt 0 ]]; then exec "$program" conduct "$@"; fi
 exec Scripts/record.sh reloads "$program"

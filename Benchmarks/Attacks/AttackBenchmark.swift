@@ -28,6 +28,7 @@ extension Words {
 struct ConductCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "conduct", abstract: "Run all attacks, one after the other.",
+        usage: "Scripts/attacks.sh [<options>]",
         discussion: """
             Prints a section of Benchmarks/RESULTS.md. Exit status: 0 well; 70 a fault of our own; \
             99 the honest clients noticed more than they may, an attack was not what it is meant \

@@ -12,7 +12,8 @@ import SluiceReport
 /// The benchmark itself.
 struct RunCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "run", abstract: "Open, hold, use and close the connections.")
+        commandName: "run", abstract: "Open, hold, use and close the connections.",
+        usage: "Scripts/million.sh [<options>]")
 
     @Option(
         help: """

@@ -37,6 +37,7 @@ struct Plan {
 struct ConductCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "conduct", abstract: "Serve in quiet, reload, kill.",
+        usage: "Scripts/reloads.sh [<options>]",
         discussion: """
             Prints a section of Benchmarks/RESULTS.md. Exit status: 0 well; 70 a fault of our own; \
             99 clients lost more than they may; 130 interrupted.

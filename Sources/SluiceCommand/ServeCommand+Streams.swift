@@ -39,9 +39,9 @@ extension ServeCommand {
         }
     }
 
-    /// One of several processes leaves reloading to the first one: a signal to all of them must not
-    /// end it. And it has the program's name, which it was not started by.
+    /// Has one of several processes leave reloading to the first one, and take the program's name.
     ///
+    /// A signal to all of them must not end it; and its name is not what it was started by.
     /// Source: `/proc/pid/comm`, proc(5).
     private static func becomeWorker() {
         signal(SIGHUP, SIG_IGN)
@@ -108,7 +108,9 @@ extension ServeCommand {
         if processes.asProcess == nil {
             for address in addresses { StandardStreams.say("listening on \(address)") }
         }
-        if let notifier { Self.tellReady(NotifyLine(to: notifier), reactor) }
+        if let notifier {
+            Self.tellReady(NotifyLine(to: notifier), reactor, while: { signals == 0 })
+        }
         let watchdog = notifier.flatMap { reactor.feedWatchdog(by: $0) }
         reactor.run()
         watchdog?.cancel()
@@ -121,12 +123,18 @@ extension ServeCommand {
     /// How long a service manager, or a supervisor, that had no room for a message is left alone.
     private static let pause = Duration.milliseconds(100)
 
-    /// Tells that it serves, until there is room for that: who is not heard may be ended as one that
-    /// was never ready. Nobody waits for it meanwhile.
-    private static func tellReady(_ line: NotifyLine, _ reactor: Reactor) {
+    /// Tells that it serves, again until there is room for that.
+    ///
+    /// Who is not heard may be ended as one that was never ready. Nobody waits for it meanwhile.
+    ///
+    /// - Parameter isTrue: asked before each time; the end may begin before there is room.
+    private static func tellReady(
+        _ line: NotifyLine, _ reactor: Reactor, while isTrue: @escaping () -> Bool
+    ) {
+        guard isTrue() else { return }
         do throws(SocketError) {
             if try line.tell([.ready]) { return }
-            reactor.after(pause) { tellReady(line, reactor) }
+            reactor.after(pause) { tellReady(line, reactor, while: isTrue) }
         } catch {
             StandardStreams.complain("\(error)")
         }

@@ -33,7 +33,7 @@ final class ServeLog {
         // At the end it is no news that they go.
         case .ended(_, .exited(0)): break
         case .ended where isDraining: break
-        case .reloadWaits: tell("a reload waits until older processes have ended")
+        case .reloadWaits: tell("a reload waits for the end of an earlier one")
         default:
             if let sentence = Self.sentence(for: event) { tell(sentence) }
         }

@@ -79,7 +79,13 @@ extension ServeCommand {
         after words: [String], for part: Share
     ) throws(ServeOptionsFile.Failure) -> [String] {
         var further: [String] = []
-        if let path = processes.options { further = try ServeOptionsFile.arguments(at: path) }
+        if let path = processes.options {
+            further = try ServeOptionsFile.arguments(at: path)
+            if let name = Self.fixedName(in: further) {
+                let reason = "\(name) holds from the start on: it is for the command line"
+                throw ServeOptionsFile.Failure(description: "\(path): \(reason)")
+            }
+        }
         // Behind the mark for the end of the options there are none.
         let end = words.firstIndex(of: "--") ?? words.endIndex
         let options = words[..<end] + further
@@ -88,9 +94,8 @@ extension ServeCommand {
     }
 
     private func check(_ words: [String], _ path: String) throws(ServeOptionsFile.Failure) {
-        let changed: ServeCommand
         do {
-            changed = try ServeCommand.parse(words)
+            _ = try ServeCommand.parse(words)
         } catch {
             let isRefusal = ServeCommand.exitCode(for: error) != .success
             // Behind the first line may stand how the command is used.
@@ -98,27 +103,15 @@ extension ServeCommand {
             throw ServeOptionsFile.Failure(
                 description: "\(path): \(isRefusal ? sentence : "it asks for help")")
         }
-        if let name = nameOfFixed(in: changed) {
-            throw ServeOptionsFile.Failure(
-                description: "\(path): \(name) holds from the start on: it is for the command line")
-        }
     }
 
-    /// Which option differs that can't, since the sockets stay as they are and the first process
-    /// goes on; `nil` where none does.
-    private func nameOfFixed(in other: ServeCommand) -> String? {
-        let mine = processes
-        let others = other.processes
-        return [
-            ("--host", host != other.host), ("--port", port != other.port),
-            ("--unix", unix != other.unix), ("--backlog", backlog != other.backlog),
-            ("--reuse-port", reusePort != other.reusePort), ("--drain", drain != other.drain),
-            ("--processes", mine.processes != others.processes),
-            ("--options", mine.options != others.options),
-            ("--report", mine.report != others.report),
-            ("--watchdog", mine.watchdog != others.watchdog),
-            ("--activated", mine.activated != others.activated),
-            ("--as-process", mine.asProcess != others.asProcess),
-        ].first(where: \.1)?.0
+    /// The first option that can't change, since the sockets stay as they are and the first process
+    /// goes on; `nil` where there is none.
+    private static func fixedName(in words: [String]) -> Substring? {
+        let fixed: Set<Substring> = [
+            "--host", "--port", "--unix", "--udp", "--backlog", "--reuse-port", "--drain",
+            "--processes", "--options", "--report", "--watchdog", "--activated", "--as-process",
+        ]
+        return words.lazy.map { $0.prefix { $0 != "=" } }.first(where: fixed.contains)
     }
 }

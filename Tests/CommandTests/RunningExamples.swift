@@ -309,6 +309,7 @@ extension CommandSuite {
             try failure(of: try start("FileReceiver", "/nowhere", "none"), with: 64)
             try failure(of: try start("FileSender", "127.0.0.1", "none", "/nowhere"), with: 64)
             try failure(of: try start("SpamCheck", "127.0.0.1", "none"), with: 64)
+            try failure(of: try start("Supervised", "worker"), with: 69)
             let client = try start("TimeClient", "127.0.0.1", "none")
             #expect(try failure(of: client, with: 64).contains("\"none\""))
         }

@@ -304,6 +304,8 @@ extension CommandSuite {
             ("--processes=3", "--processes holds from the start on: it is for the command line"),
             ("--as-process 0/1", "--as-process holds from the start on"),
             ("--watchdog 1s", "--watchdog holds from the start on"),
+            ("--options other", "--options holds from the start on"),
+            ("--udp", "--udp holds from the start on"),
             ("--lifetime 1h\n--\n", "-- ends the options, and only they go in a file"),
             ("--help", "it asks for help"), ("\u{0}", "it is no UTF-8 text"),
         ])

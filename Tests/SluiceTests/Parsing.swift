@@ -90,7 +90,38 @@ struct Parsing: ConnectionSuite {
         #expect(channel.unreadByteCount == 0)
     }
 
-    @Test(arguments: [70_000, 1_000_000])
+    @Test func `a handler of a blocking channel is not called for what it has taken`() throws {
+        channel.options.isBlocking = true
+        let text = Box("")
+        channel.onReadable { channel in
+            repeat {
+                try channel.parse { bytes in
+                    text.value += bytes.text.prefix(2)
+                    return min(2, bytes.byteCount)
+                }
+            } while channel.unreadByteCount > 0
+        }
+        try ends.peer?.sendAll("a\nb\n")
+        try withoutWaiting { () throws in
+            reactor.expect("both come") { text.value == "a\nb\n" }
+            reactor.settle()
+        }
+        // A handler that had failed for want of a wait would be gone.
+        try ends.peer?.sendAll("c\n")
+        reactor.expect("it goes on") { text.value == "a\nb\nc\n" }
+    }
+
+    @Test func `a parser that stops reading keeps nothing`() throws {
+        try ends.peer?.sendAll("1234")
+        try channel.parse { _ in
+            try channel.closeReading()
+            return 0
+        }
+        #expect(channel.unreadByteCount == 0)
+        #expect(reactor.bufferedByteCount == 0)
+    }
+
+    @Test(arguments: [100, 16_384, 70_000, 1_000_000])
     func `a parser that takes one of many messages is not over its limit`(limit: Int) throws {
         let ends = try UnixEnds(on: reactor)
         ends.channel.options.inputLimit = limit

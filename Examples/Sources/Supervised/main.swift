@@ -48,6 +48,10 @@ func supervise(at port: UInt16) throws(SocketError) -> CInt {
 func work() throws(SocketError) -> CInt {
     // Before anything else is opened: the sockets have fixed numbers.
     let sockets = try InheritedSockets.fromEnvironment()
+    guard sockets.count > 0 else {
+        complain("a worker is started by its supervisor")
+        return 69
+    }
     // It is for the supervisor; whoever sends it to all processes of this name ends no worker.
     signal(SIGHUP, SIG_IGN)
     let reactor = try Reactor()

@@ -126,6 +126,8 @@ extension Connection {
                 switch result {
                 case .bytes(let count) where count > 0: return result
                 case .endOfStream: return result
+                // The kernel was not asked, or had as much as was asked for.
+                case .bytes where channel.mayHaveInput: continue
                 default: break
                 }
             }

@@ -87,9 +87,10 @@ extension Channel {
     /// Reads as ``parse(_:)``, and notes whether the kernel's buffer is empty then.
     func parseAwaited(_ body: (RawSpan) throws -> Int) throws -> ReadResult {
         let before = counted.bytesReceived
+        let room = parseRoom
         let result = try parse(body)
         let fresh = Int(truncatingIfNeeded: counted.bytesReceived &- before)
-        if fresh < Reactor.scratchByteCount { flags.insert(.isKernelEmpty) }
+        if fresh < room { flags.insert(.isKernelEmpty) }
         return result
     }
 

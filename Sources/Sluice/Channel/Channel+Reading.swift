@@ -71,7 +71,7 @@ extension Channel {
         let hadLeft = !input.isEmpty
         return try withScratch { buffer in
             var fresh = 0
-            let room = hadLeft && !wasWaiting ? roomForMore : buffer.count
+            let room = hadLeft && !wasWaiting ? roomForMore : mostAtOnce
             if room > 0 {
                 // Who holds something does not wait for more, unless it was not enough before.
                 let result =
@@ -99,14 +99,21 @@ extension Channel {
         }
     }
 
+    /// How much a parser is read at once: what it leaves of that may be kept.
+    private var mostAtOnce: Int { min(Reactor.scratchByteCount, max(1, shared.values.inputLimit)) }
+
     /// How much of what has come since is offered with what is left, which may be enough by itself.
     ///
     /// Whoever takes one message of many a call keeps no more of them than one read brings.
     private var roomForMore: Int {
         guard state.input == .open, !flags.contains(.pausedByLimit) else { return 0 }
-        let most = min(Reactor.scratchByteCount, shared.values.inputLimit)
         // A few bytes at a time would cost more than they are worth.
-        return input.byteCount <= most / 2 ? most - input.byteCount : 0
+        return input.byteCount <= mostAtOnce / 2 ? mostAtOnce - input.byteCount : 0
+    }
+
+    /// How much the next ``parse(_:)`` asks the kernel for; 0 where it does not.
+    var parseRoom: Int {
+        input.isEmpty || flags.contains(.needsMore) ? mostAtOnce : roomForMore
     }
 
     private func parseFresh(
@@ -114,7 +121,7 @@ extension Channel {
     ) throws -> Int {
         var consumed = 0
         defer {
-            if consumed < bytes.count, state.phase == .open {
+            if consumed < bytes.count, state.phase == .open, state.input != .shut {
                 input.append(UnsafeRawBufferPointer(rebasing: bytes[consumed...]))
                 text?.input.reset()
                 if consumed == 0 { flags.insert(.needsMore) }
@@ -179,8 +186,13 @@ extension Channel {
     }
 
     /// What is left counts as readable, though the kernel has nothing to report.
+    ///
+    /// In a turn of a blocking channel's handler that is asked behind the handler: it may go on
+    /// reading, and would wait in the next turn for what it has taken.
     func announceRest() {
-        if hasReadableInput, wouldRead { enqueue(.readable) }
+        guard hasReadableInput, wouldRead else { return }
+        if flags.contains(.isInTurn), shared.values.isBlocking { return }
+        enqueue(.readable)
     }
 
     /// Makes sure that this side still reads and that no error waits to be told, before bytes are
