@@ -18,8 +18,6 @@ struct CountingInput {
         try PairedChannels(count, on: reactor, room: 8_192)
     }
 
-    private func isPaused(_ channel: Channel) -> Bool { channel.flags.contains(.pausedByLimit) }
-
     /// Has a parser keep so many bytes, which come in pieces of 5,000.
     private func keep(_ byteCount: Int, at place: Int, of pairs: PairedChannels) throws {
         pairs.channels[place].onReadable { try $0.parse { _ in 0 } }
@@ -139,7 +137,7 @@ struct CountingInput {
         let pairs = try keepMuch()
         reactor.bufferLimit = BufferLimit(byteCount: 100_000, policy: .pause)
         reactor.settle()
-        #expect(pairs.channels.map(isPaused) == [true, false])
+        #expect(pairs.channels.map(\.isPausedByLimit) == [true, false])
         switch way {
         case .parsing:
             try pairs.send("x", to: 1)
@@ -150,7 +148,7 @@ struct CountingInput {
         reactor.settle()
         #expect(reactor.bufferedByteCount == 95_000)
         #expect(reactor.buffers.isOver)
-        #expect(pairs.channels.map(isPaused) == [true, false])
+        #expect(pairs.channels.map(\.isPausedByLimit) == [true, false])
     }
 
     @Test func `while a parser looks at what it kept the pause goes on`() throws {

@@ -17,18 +17,7 @@ struct HandingOutWhilePaused {
         reactor.bufferLimit = BufferLimit(byteCount: 20_000, policy: .pause)
     }
 
-    private func isPaused(_ channel: Channel) -> Bool { channel.flags.contains(.pausedByLimit) }
-
     private func bytes(_ count: Int) -> [UInt8] { [UInt8](repeating: 0x62, count: count) }
-
-    /// Has the first channel keep so much of a line that no other may keep anything.
-    private func exceed(_ pairs: PairedChannels) throws {
-        pairs.channels[0].onLine { _, _ in }
-        try pairs.send(String(repeating: "x", count: 25_000), to: 0)
-        reactor.settle()
-        #expect(reactor.buffers.isStopped)
-        #expect(isPaused(pairs.channels[0]))
-    }
 
     // MARK: Readers
 
@@ -57,6 +46,15 @@ struct HandingOutWhilePaused {
         }
     }
 
+    /// Has a channel be read so, while another one holds too much.
+    private func begin(_ taker: Taker) throws -> (PairedChannels, Box<[String]>) {
+        let pairs = try PairedChannels(2, on: reactor)
+        let taken = Box<[String]>([])
+        try pairs.exceed()
+        taker.begin(on: pairs.channels[1], taken)
+        return (pairs, taken)
+    }
+
     // Above the limit those that hold most are paused; an eighth above it each one that keeps any.
     @Test(arguments: [22_000, 25_000])
     func `who takes a line a call is given all that were read`(byteCount: Int) throws {
@@ -69,21 +67,18 @@ struct HandingOutWhilePaused {
         try pairs.send(String(repeating: "line\n", count: byteCount / 5), to: 0)
         reactor.expect("all lines come") { count.value == byteCount / 5 }
         reactor.settle()
-        #expect(!isPaused(pairs.channels[0]))
+        #expect(!pairs.channels[0].isPausedByLimit)
     }
 
     @Test(arguments: Taker.allCases)
     func `who takes a piece a call is given all, and read on, whatever others hold`(
         taker: Taker
     ) throws {
-        let pairs = try PairedChannels(2, on: reactor)
-        let taken = Box<[String]>([])
-        try exceed(pairs)
-        taker.begin(on: pairs.channels[1], taken)
+        let (pairs, taken) = try begin(taker)
         try pairs.send("one\ntwo\nsix\n", to: 1)
         reactor.expect("all come") { taken.value == ["one", "two", "six"] }
         reactor.settle()
-        #expect(!isPaused(pairs.channels[1]))
+        #expect(!pairs.channels[1].isPausedByLimit)
         try pairs.send("ten\n", to: 1)
         reactor.expect("it is read on") { taken.value.last == "ten" }
         #expect(reactor.buffers.isOver)
@@ -93,17 +88,14 @@ struct HandingOutWhilePaused {
     func `what is no whole piece waits for room, and nobody asks for it meanwhile`(
         taker: Taker
     ) throws {
-        let pairs = try PairedChannels(2, on: reactor)
-        let taken = Box<[String]>([])
-        try exceed(pairs)
-        taker.begin(on: pairs.channels[1], taken)
+        let (pairs, taken) = try begin(taker)
         try pairs.send("one\ntwo\nte", to: 1)
         reactor.expect("the whole ones come") { taken.value == ["one", "two"] }
         reactor.settle()
         try pairs.send("n\n", to: 1)
         #expect(reactor.turnCount() < 5)
         #expect(pairs.channels[1].unreadByteCount == 2)
-        #expect(isPaused(pairs.channels[1]))
+        #expect(pairs.channels[1].isPausedByLimit)
         pairs.closePeer(0)
         reactor.expect("it is read on") { taken.value == ["one", "two", "ten"] }
     }
@@ -126,13 +118,13 @@ struct HandingOutWhilePaused {
         try pairs.send("head\n" + String(repeating: "x", count: 25_000), to: 0)
         reactor.expect("the body comes") { count.value == 25_000 }
         reactor.settle()
-        #expect(!isPaused(pairs.channels[0]))
+        #expect(!pairs.channels[0].isPausedByLimit)
     }
 
     @Test func `who answers a line a call waits for a peer that does not read`() throws {
         let pairs = try PairedChannels(2, on: reactor, room: 8_192)
         let filled = try pairs.fill(1)
-        try exceed(pairs)
+        try pairs.exceed()
         let lines = Box<[String]>([])
         pairs.channels[1].onReadable { channel in
             guard let line = try channel.readLine() else { return }
@@ -154,7 +146,7 @@ struct HandingOutWhilePaused {
     private func keepMuch(_ place: Int, of pairs: PairedChannels) throws {
         try pairs.send(String(repeating: "x", count: 60_000), to: place)
         #expect(try pairs.channels[place].parse { _ in 0 } == .bytes(0))
-        #expect(isPaused(pairs.channels[place]))
+        #expect(pairs.channels[place].isPausedByLimit)
     }
 
     @Test(arguments: [false, true])
@@ -165,7 +157,7 @@ struct HandingOutWhilePaused {
         try pairs.channels[0].copy(to: pairs.channels[1]) { _ in }
         #expect(try pairs.receive(60_000, at: 1).count == 60_000)
         reactor.settle()
-        #expect(!isPaused(pairs.channels[0]))
+        #expect(!pairs.channels[0].isPausedByLimit)
     }
 
     @Test func `a copy of what it has read itself goes on with it`() throws {
@@ -205,12 +197,12 @@ struct HandingOutWhilePaused {
 
     @Test func `an answer that waits for its buffer to fill is sent, and more is read`() throws {
         let pairs = try PairedChannels(2, on: reactor)
-        try exceed(pairs)
+        try pairs.exceed()
         let lines = answer(with: bytes(2), on: pairs.channels[1])
         try pairs.send("one\ntwo\n", to: 1)
         reactor.settle()
         #expect(lines.value == ["one"])
-        #expect(isPaused(pairs.channels[1]))
+        #expect(pairs.channels[1].isPausedByLimit)
         pairs.channels[1].resumeReading()
         #expect(try pairs.receive(2, at: 1).count == 2)
         try pairs.send("three\n", to: 1)
@@ -221,14 +213,14 @@ struct HandingOutWhilePaused {
     @Test func `a part of an answer that waits for its buffer to fill holds no line back`() throws {
         let pairs = try PairedChannels(2, on: reactor, room: 8_192)
         let filled = try pairs.fill(1)
-        try exceed(pairs)
+        try pairs.exceed()
         let lines = answer(with: bytes(5_000), on: pairs.channels[1])
         try pairs.send("one\ntwo\nthree\n", to: 1)
         reactor.settle()
         pairs.channels[1].resumeReading()
         reactor.settle()
         #expect(lines.value == ["one", "two"])
-        #expect(isPaused(pairs.channels[1]))
+        #expect(pairs.channels[1].isPausedByLimit)
         _ = try pairs.receive(filled + 4_096, at: 1)
         reactor.expect("the next line comes") { lines.value == ["one", "two", "three"] }
         #expect(reactor.buffers.isOver)
@@ -241,14 +233,14 @@ struct HandingOutWhilePaused {
         let more = 18_000 - pairs.channels[1].unsentByteCount
         try pairs.channels[1].write(bytes(more))
         pairs.channels[1].onLine { _, _ in }
-        try exceed(pairs)
-        #expect(isPaused(pairs.channels[1]))
+        try pairs.exceed()
+        #expect(pairs.channels[1].isPausedByLimit)
         pairs.channels[1].options.buffering = .full
         try pairs.channels[1].write(text: "ok")
         let received = try pairs.receive(filled + more + 2, at: 1)
         #expect(Array(received.suffix(2)).text == "ok")
         reactor.settle()
-        #expect(!isPaused(pairs.channels[1]))
+        #expect(!pairs.channels[1].isPausedByLimit)
         #expect(reactor.buffers.isOver)
     }
 
@@ -258,12 +250,12 @@ struct HandingOutWhilePaused {
         let pairs = try PairedChannels(2, on: reactor)
         let lines = Box<[String]>([])
         pairs.channels[1].onLine { _, line in lines.value.append(line) }
-        try exceed(pairs)
+        try pairs.exceed()
         for text in ["hel", "lo\n"] {
             try pairs.send(text, to: 1)
             reactor.settle()
         }
-        #expect(isPaused(pairs.channels[1]))
+        #expect(pairs.channels[1].isPausedByLimit)
         pairs.channels[1].options.idleTimeout = .milliseconds(50)
         let isOver = Box(false)
         reactor.after(.milliseconds(200)) { isOver.value = true }
@@ -275,7 +267,7 @@ struct HandingOutWhilePaused {
 
     @Test func `who has sent nothing is idle all the same`() throws {
         let pairs = try PairedChannels(1, on: reactor)
-        try exceed(pairs)
+        try pairs.exceed()
         pairs.channels[0].options.idleTimeout = .milliseconds(50)
         reactor.expect("it is ended") { pairs.reasons == [.timedOut(.idle)] }
     }

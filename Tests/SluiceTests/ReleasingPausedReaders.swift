@@ -17,8 +17,6 @@ struct ReleasingPausedReaders {
         reactor.bufferLimit = BufferLimit(byteCount: 20_000, policy: .pause)
     }
 
-    private func isPaused(_ channel: Channel) -> Bool { channel.flags.contains(.pausedByLimit) }
-
     private func makePairs(_ count: Int, messageTimeout: Duration) throws -> PairedChannels {
         var options = ChannelOptions()
         options.messageTimeout = messageTimeout
@@ -28,14 +26,6 @@ struct ReleasingPausedReaders {
     private func sendPart(_ byteCount: Int, to place: Int, of pairs: PairedChannels) throws {
         try pairs.send(String(repeating: "x", count: byteCount), to: place)
         reactor.settle()
-    }
-
-    /// Has the first channel keep so much of a line that no other may keep anything.
-    private func exceed(_ pairs: PairedChannels) throws {
-        pairs.channels[0].onLine { _, _ in }
-        try sendPart(25_000, to: 0, of: pairs)
-        #expect(reactor.buffers.isStopped)
-        #expect(isPaused(pairs.channels[0]))
     }
 
     // MARK: Whole messages
@@ -81,13 +71,13 @@ struct ReleasingPausedReaders {
         reactor.settle()
         try pairs.send("hel", to: 1)
         reactor.settle()
-        try exceed(pairs)
-        #expect(!isPaused(pairs.channels[1]))
+        try pairs.exceed()
+        #expect(!pairs.channels[1].isPausedByLimit)
         for (text, answer) in [("lo\n", "hello\n"), ("again\n", "again\n")] {
             try pairs.send(text, to: 1)
             #expect(try pairs.receive(6, at: 1).text == answer)
             reactor.settle()
-            #expect(!isPaused(pairs.channels[1]))
+            #expect(!pairs.channels[1].isPausedByLimit)
         }
         #expect(reactor.buffers.isOver)
     }
@@ -96,12 +86,12 @@ struct ReleasingPausedReaders {
         let pairs = try PairedChannels(2, on: reactor)
         let lines = Box<[String]>([])
         pairs.channels[1].onLine { _, line in lines.value.append(line) }
-        try exceed(pairs)
+        try pairs.exceed()
         for text in ["hel", "lo\n"] {
             try pairs.send(text, to: 1)
             reactor.settle()
         }
-        #expect(isPaused(pairs.channels[1]))
+        #expect(pairs.channels[1].isPausedByLimit)
         #expect(lines.value == [])
         pairs.closePeer(0)
         reactor.expect("it is read on") { lines.value == ["hello"] }
@@ -117,7 +107,7 @@ struct ReleasingPausedReaders {
         for byteCount in [3_000, 20_000] {
             for place in 0..<2 { try sendPart(byteCount, to: place, of: pairs) }
         }
-        #expect(pairs.channels.allSatisfy(isPaused))
+        #expect(pairs.channels.allSatisfy { $0.isPausedByLimit })
         reactor.expect("both are ended") {
             pairs.reasons == [.timedOut(.message), .timedOut(.message)]
         }
@@ -129,7 +119,7 @@ struct ReleasingPausedReaders {
         pairs.channels[0].onLine { _, _ in }
         let begin = ContinuousClock.now
         try sendPart(25_000, to: 0, of: pairs)
-        #expect(isPaused(pairs.channels[0]))
+        #expect(pairs.channels[0].isPausedByLimit)
         pairs.channels[0].pauseReading()
         let isOver = Box(false)
         reactor.after(.milliseconds(300)) { isOver.value = true }
@@ -153,7 +143,7 @@ struct ReleasingPausedReaders {
         let reason = Box<EndReason?>(nil)
         moved.onClose { _, end in reason.value = end }
         moved.onLine { _, _ in }
-        #expect(isPaused(moved))
+        #expect(moved.isPausedByLimit)
         other.expect("it is ended") { reason.value == .timedOut(.message) }
     }
 
@@ -164,7 +154,7 @@ struct ReleasingPausedReaders {
         let counts = Box<[Int]>([])
         pairs.channels[0].onLine { _, line in counts.value.append(line.utf8.count) }
         try sendPart(25_000, to: 0, of: pairs)
-        #expect(isPaused(pairs.channels[0]))
+        #expect(pairs.channels[0].isPausedByLimit)
         try pairs.send("x\nrest", to: 0)
         reactor.settle()
         #expect(counts.value == [])
@@ -185,7 +175,24 @@ struct ReleasingPausedReaders {
         reactor.bufferLimit = BufferLimit(byteCount: 0, policy: .pause)
         #expect(try pairs.receive(5, at: 0).text == "hello")
         reactor.settle()
-        #expect(!isPaused(pairs.channels[0]))
+        #expect(!pairs.channels[0].isPausedByLimit)
         #expect(!reactor.buffers.isOver)
+    }
+}
+
+extension Channel {
+    /// Whether the reactor's limit has it read no more.
+    var isPausedByLimit: Bool { flags.contains(.pausedByLimit) }
+}
+
+extension PairedChannels {
+    /// Has the first channel keep so much of a line that no other may keep anything, with a limit
+    /// of 20,000 bytes.
+    func exceed() throws {
+        channels[0].onLine { _, _ in }
+        try send(String(repeating: "x", count: 25_000), to: 0)
+        reactor.settle()
+        #expect(reactor.buffers.isStopped)
+        #expect(channels[0].isPausedByLimit)
     }
 }

@@ -87,7 +87,7 @@ extension Channel {
     /// Reads as ``parse(_:)``, and notes whether the kernel's buffer is empty then.
     func parseAwaited(_ body: (RawSpan) throws -> Int) throws -> ReadResult {
         let before = counted.bytesReceived
-        let room = parseRoom
+        let room = parseRoom(wasWaiting: needsMore)
         let result = try parse(body)
         let fresh = Int(truncatingIfNeeded: counted.bytesReceived &- before)
         if fresh < room { flags.insert(.isKernelEmpty) }

@@ -283,7 +283,7 @@ extension Channel: Resident, TurnWriter, DeadlineOwner {
             flags.subtract([.isInTurn, .isKernelEmpty])
             if threw, case .readable = ownReader { setReader(.none) }
             if threw { handlerWasLost() }
-            if hasReadableInput, wouldRead { enqueue(.readable) }
+            announceRest()
         }
     }
 

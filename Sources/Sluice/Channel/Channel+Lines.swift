@@ -72,7 +72,7 @@ extension Channel {
         }
         // The limit of the turn was met, the handler pauses, or another took its place: what is
         // queued comes later.
-        if hasReadableInput, wouldRead { enqueue(.readable) }
+        announceRest()
     }
 
     /// Whether there is a line that was read already, or the end, and the handler may have it.

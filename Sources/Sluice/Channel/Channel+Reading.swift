@@ -71,7 +71,7 @@ extension Channel {
         let hadLeft = !input.isEmpty
         return try withScratch { buffer in
             var fresh = 0
-            let room = hadLeft && !wasWaiting ? roomForMore : mostAtOnce
+            let room = parseRoom(wasWaiting: wasWaiting)
             if room > 0 {
                 // Who holds something does not wait for more, unless it was not enough before.
                 let result =
@@ -111,9 +111,11 @@ extension Channel {
         return input.byteCount <= mostAtOnce / 2 ? mostAtOnce - input.byteCount : 0
     }
 
-    /// How much the next ``parse(_:)`` asks the kernel for; 0 where it does not.
-    var parseRoom: Int {
-        input.isEmpty || flags.contains(.needsMore) ? mostAtOnce : roomForMore
+    /// How much ``parse(_:)`` asks the kernel for; 0 where it does not.
+    ///
+    /// - Parameter wasWaiting: whether what is left was not enough before.
+    func parseRoom(wasWaiting: Bool) -> Int {
+        input.isEmpty || wasWaiting ? mostAtOnce : roomForMore
     }
 
     private func parseFresh(
